@@ -1,0 +1,2 @@
+//! A guest that shows a picture.
+fn main() {}

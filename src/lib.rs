@@ -1,0 +1,3 @@
+//! Share a guest's surfaces with the display domain by hyper_dmabuf IDs over grant mappings.
+
+pub mod domain;
