@@ -18,11 +18,7 @@ impl DomainId {
 
     /// The domain with this number, or `None` for the numbers that Xen reserves.
     pub const fn new(number: u16) -> Option<DomainId> {
-        if number < Self::FIRST_RESERVED {
-            Some(DomainId(number))
-        } else {
-            None
-        }
+        if number < Self::FIRST_RESERVED { Some(DomainId(number)) } else { None }
     }
 
     /// The number.

@@ -1,0 +1,28 @@
+//! One machine, no hypervisor: domains are processes.
+//!
+//! A domain's shareable memory is one sealed memfd, a grant reference is the number of a page in
+//! it, and its first pages are its grant table ([`table`]), which says who may map what and how, in
+//! the flags of Xen's own table. The display domain gets the memfd when the domain [`connect`]s to a
+//! socket, and knows whose it is by which socket that was.
+//!
+//! What the memfd's seals promise: it cannot shrink, so pages that were checked stay there, and no
+//! access faults. What they cannot: the owner may write at any time, as on Xen.
+
+mod foreign;
+mod memory;
+mod rendezvous;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use foreign::{ForeignDomain, IntroductionError};
+pub use memory::{DomainMemory, GrantedRange};
+pub use rendezvous::{Arrival, ConnectError, Introduction, Listener, connect};
+
+/// The most pieces that one buffer may lie in. The kernel allows a process 65 530 mappings
+/// (`vm.max_map_count`); a domain that allocates sensibly needs one.
+pub const MAX_PIECES: usize = 256;
+
+/// Pages of shareable memory that a domain has unless it is told otherwise: 1 GiB, taken from the
+/// machine only as it is used.
+pub const DEFAULT_PAGES: u32 = 262_144;
