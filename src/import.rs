@@ -112,6 +112,25 @@ pub enum ImportError {
     Map(#[source] MapError),
 }
 
+impl ImportError {
+    /// Whether the exporter did what it must not, rather than asked for more than there is or lost
+    /// a race.
+    pub fn is_exporters_fault(&self) -> bool {
+        match self {
+            ImportError::ForeignDomain { .. }
+            | ImportError::Duplicate(_)
+            | ImportError::Unknown(_)
+            | ImportError::Size { .. }
+            | ImportError::TooManyPages { .. }
+            | ImportError::Metadata { .. } => true,
+            ImportError::Directory(ReadError::Root(cause) | ReadError::Tables(cause))
+            | ImportError::Map(cause) => cause.is_peers_fault(),
+            ImportError::Directory(ReadError::TooLarge { .. }) => true,
+            ImportError::Unexported(_) | ImportError::Limit { .. } => false,
+        }
+    }
+}
+
 /// An error with its causes, in one line: it goes to another domain as a string.
 fn chain(error: &dyn std::error::Error) -> String {
     match error.source() {

@@ -184,8 +184,8 @@ impl Arena {
         if range.clone().any(|page| self.entry(page).in_use()) {
             return false;
         }
-        // All of them, even after one that was just taken: those before it are ended already.
-        range.clone().fold(true, |ended, page| (self.entry(page).end() == End::Ended) && ended)
+        // One taken meanwhile leaves those before it ended: ending them again later is no harm.
+        range.clone().all(|page| self.entry(page).end() == End::Ended)
     }
 
     /// Gives pages whose grants have ended back: to the machine, so that they are zeros next time.
