@@ -281,7 +281,8 @@ impl Pools {
     /// A `wl_shm_pool` or `wl_buffer` is gone. `data` is what a surface may still hold of it.
     pub(crate) fn object_gone(&mut self, object: &ObjectId, data: Option<BufferData>) {
         let key = if let Some(key) = self.objects.remove(object) {
-            self.pools.get_mut(&key).map(|pool| pool.has_object = false);
+            let Some(pool) = self.pools.get_mut(&key) else { return };
+            pool.has_object = false;
             key
         } else if let Some(key) = self.buffers.remove(object) {
             let Some(pool) = self.pools.get_mut(&key) else { return };
