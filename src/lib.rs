@@ -45,4 +45,5 @@ pub mod grant;
 pub mod hypervisor;
 pub mod id;
 pub mod import;
+pub mod link;
 pub mod offer;

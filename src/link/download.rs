@@ -1,0 +1,191 @@
+//! From the link to the app: what has arrived for one local socket.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use super::attachment::{ArrivingFile, Waiting};
+use super::credit::{Allowance, ReceiveWindow};
+use super::frame::Payload;
+use super::limits::{ATTACHMENT_COST, MAX_ATTACHMENTS};
+use super::local_socket::{LocalSocket, Sent};
+use super::reason::{Reason, ReasonCode};
+use super::violation::Violation;
+
+/// Bytes that are gathered into one write to the app.
+const GATHER: usize = 64 * 1024;
+
+/// What waits for one app. All of it is under the stream's credit; file content, whose credit is
+/// given back on arrival, is under the link's allowance.
+#[derive(Debug)]
+pub(super) struct Download {
+    pub(super) window: ReceiveWindow,
+    /// The app has closed its socket: whatever still arrives is dropped.
+    pub(super) deaf: bool,
+    /// Content of this file is arriving.
+    file: Option<ArrivingFile>,
+    /// Complete attachments, whose bytes are still to come.
+    attachments: Vec<Waiting>,
+    queue: VecDeque<Message>,
+}
+
+/// Bytes for the app; the descriptors go with the first of them.
+#[derive(Debug)]
+struct Message {
+    descriptors: Vec<Waiting>,
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+/// What a frame can lead to that is not in order.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The stream has to close.
+    Stream(Reason),
+    /// The link has to close.
+    Link(Violation),
+}
+
+impl From<Violation> for Fault {
+    fn from(violation: Violation) -> Fault {
+        Fault::Link(violation)
+    }
+}
+
+impl From<Reason> for Fault {
+    fn from(reason: Reason) -> Fault {
+        Fault::Stream(reason)
+    }
+}
+
+impl Download {
+    pub(super) fn new(window: u32) -> Download {
+        Download {
+            window: ReceiveWindow::new(window),
+            deaf: false,
+            file: None,
+            attachments: Vec::new(),
+            queue: VecDeque::new(),
+        }
+    }
+
+    /// Nothing is left that the app could still be given.
+    pub(super) fn is_done(&self) -> bool {
+        self.deaf || self.queue.is_empty()
+    }
+
+    pub(super) fn data(&mut self, payload: Payload<'_>) -> Result<(), Violation> {
+        self.outside_file("Data")?;
+        self.window.received(payload.length())?;
+        let descriptors = std::mem::take(&mut self.attachments);
+        if self.deaf {
+            return Ok(());
+        }
+        match self.queue.back_mut() {
+            Some(last) if descriptors.is_empty() && last.bytes.len() < GATHER => {
+                last.bytes.extend_from_slice(payload.bytes());
+            }
+            _ => {
+                let bytes = payload.bytes().to_vec();
+                self.queue.push_back(Message { descriptors, bytes, sent: 0 });
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn file(
+        &mut self,
+        size: u32,
+        largest: u32,
+        descriptors: &Allowance,
+        content: &Allowance,
+    ) -> Result<(), Fault> {
+        self.outside_file("File")?;
+        self.announced()?;
+        if size > largest {
+            return Err(Violation::FileTooLarge(size).into());
+        }
+        self.file = Some(ArrivingFile::begin(size, descriptors, content)?);
+        self.finish_file()
+    }
+
+    pub(super) fn content(&mut self, payload: Payload<'_>) -> Result<(), Fault> {
+        let file = self.file.as_mut().ok_or(Violation::ContentWithoutFile)?;
+        if payload.length() > file.missing() {
+            return Err(Violation::ContentBeyondFile.into());
+        }
+        self.window.received(payload.length())?;
+        file.add(payload.bytes())?;
+        // A file may be larger than the whole window, so its credit returns at once.
+        self.window.drained(payload.length());
+        self.finish_file()
+    }
+
+    fn finish_file(&mut self) -> Result<(), Fault> {
+        if let Some(file) = self.file.take_if(|file| file.missing() == 0) {
+            self.attachments.push(file.finish()?);
+        }
+        Ok(())
+    }
+
+    /// A Pipe frame has arrived; [`Self::pipe`] follows unless this fails.
+    pub(super) fn announce_pipe(&mut self) -> Result<(), Violation> {
+        self.outside_file("Pipe")?;
+        self.announced()
+    }
+
+    pub(super) fn pipe(&mut self, end: Waiting) {
+        self.attachments.push(end);
+    }
+
+    fn announced(&mut self) -> Result<(), Violation> {
+        if self.attachments.len() >= MAX_ATTACHMENTS {
+            return Err(Violation::TooManyAttachments);
+        }
+        self.window.received(ATTACHMENT_COST)
+    }
+
+    fn outside_file(&self, frame: &'static str) -> Result<(), Violation> {
+        if self.file.is_some() { Err(Violation::InsideFile(frame)) } else { Ok(()) }
+    }
+
+    /// Gives the app what it has room for. An error closes the stream.
+    pub(super) fn deliver(&mut self, socket: &mut LocalSocket) -> Result<(), Reason> {
+        if self.deaf || self.queue.is_empty() {
+            return Ok(());
+        }
+        while let Some(message) = self.queue.front_mut() {
+            let descriptors: Vec<BorrowedFd<'_>> =
+                message.descriptors.iter().map(AsFd::as_fd).collect();
+            let bytes = message.bytes.get(message.sent..).unwrap_or_default();
+            match socket.send(bytes, &descriptors)? {
+                Sent::Blocked => return Ok(()),
+                Sent::HungUp => {
+                    self.deaf = true;
+                    self.queue.clear();
+                    self.attachments.clear();
+                    return Ok(());
+                }
+                // A socket that takes nothing of something would keep us here for ever.
+                Sent::Bytes(0) => {
+                    return Err(Reason::new(ReasonCode::Lost, "the app's socket takes no bytes"));
+                }
+                Sent::Bytes(count) => {
+                    let attached = message.descriptors.len() as u32 * ATTACHMENT_COST;
+                    message.descriptors.clear();
+                    message.sent += count;
+                    self.window.drained(count as u32 + attached);
+                    if message.sent >= message.bytes.len() {
+                        self.queue.pop_front();
+                    }
+                }
+            }
+        }
+        socket.watch_for_room(false)
+    }
+
+    /// Bytes held for the app.
+    #[cfg(test)]
+    pub(super) fn buffered(&self) -> usize {
+        self.queue.iter().map(|message| message.bytes.len()).sum()
+    }
+}

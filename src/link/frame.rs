@@ -1,0 +1,529 @@
+//! The wire format: strict, bounded, and without any input or output of its own.
+//!
+//! Every frame is a header of 12 bytes and a payload; all numbers are little-endian. The table
+//! of frames is in [the module above](super).
+
+use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
+
+use thiserror::Error;
+
+use super::limits::{Announced, LimitOutOfRange};
+use super::reason::{Reason, ReasonCode};
+use crate::domain::DomainId;
+
+/// Bytes of a header.
+pub const HEADER: usize = 12;
+/// Most bytes of payload: one frame is at most 64 KiB and a header, so a reader needs little.
+pub const MAX_PAYLOAD: usize = 64 * 1024;
+/// First bytes of every link, so that a stray connection is told apart from a bad peer.
+pub const MAGIC: [u8; 8] = *b"hydmabuf";
+
+/// The number of a stream: from 1 upwards in the order of opening, never used twice on a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamId(NonZeroU32);
+
+impl StreamId {
+    /// The stream with this number; `None` for 0.
+    pub const fn new(number: u32) -> Option<StreamId> {
+        match NonZeroU32::new(number) {
+            Some(number) => Some(StreamId(number)),
+            None => None,
+        }
+    }
+
+    /// The number.
+    pub const fn number(self) -> u32 {
+        self.0.get()
+    }
+}
+
+impl std::fmt::Display for StreamId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// The number of a pipe: the top bit says that the display domain opened it, the rest counts
+/// from 1 upwards, never used twice on a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PipeId(u32);
+
+impl PipeId {
+    const DISPLAY: u32 = 1 << 31;
+
+    /// The pipe with this number; `None` where the part that counts is 0.
+    pub const fn new(number: u32) -> Option<PipeId> {
+        if number & !Self::DISPLAY == 0 { None } else { Some(PipeId(number)) }
+    }
+
+    /// The first pipe that one side opens.
+    pub(super) const fn first(by_display: bool) -> PipeId {
+        PipeId(if by_display { Self::DISPLAY | 1 } else { 1 })
+    }
+
+    /// The next pipe of the same side; `None` when the side has used them all.
+    pub(super) const fn next(self) -> Option<PipeId> {
+        match self.0.checked_add(1) {
+            Some(number) if number & !Self::DISPLAY != 0 => Some(PipeId(number)),
+            _ => None,
+        }
+    }
+
+    /// Whether the display domain opened it.
+    pub const fn by_display(self) -> bool {
+        self.0 & Self::DISPLAY != 0
+    }
+
+    /// The number.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
+/// Which end of a new pipe the receiver of the frame hands to its app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum PipeSide {
+    /// The app reads; the sender of the frame sends the bytes.
+    Read = 0,
+    /// The app writes; the bytes come back to the sender of the frame.
+    Write = 1,
+}
+
+/// From 1 to [`MAX_PAYLOAD`] bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Payload<'a>(&'a [u8]);
+
+impl<'a> Payload<'a> {
+    /// The payload, or `None` for too few or too many bytes.
+    pub const fn new(bytes: &'a [u8]) -> Option<Payload<'a>> {
+        if bytes.is_empty() || bytes.len() > MAX_PAYLOAD { None } else { Some(Payload(bytes)) }
+    }
+
+    /// The bytes.
+    pub const fn bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// How many, as credit counts them.
+    pub const fn length(self) -> u32 {
+        // `new` bounds it by 64 KiB.
+        self.0.len() as u32
+    }
+}
+
+/// The first frame of both ends. Its layout never changes, whatever the version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// The versions that the sender speaks.
+    pub versions: RangeInclusive<u16>,
+    /// What it allows.
+    pub limits: Announced,
+}
+
+/// One frame; byte payloads stay in the buffer that they were read into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the table in the module above describes every field")]
+pub enum Frame<'a> {
+    Hello(Hello),
+    Welcome { version: u16, guest: DomainId, display: DomainId },
+    Goodbye(Reason),
+    Open { stream: StreamId },
+    Close { stream: StreamId, reason: Reason },
+    Data { stream: StreamId, payload: Payload<'a> },
+    Credit { stream: StreamId, bytes: NonZeroU32 },
+    File { stream: StreamId, size: u32 },
+    Content { stream: StreamId, payload: Payload<'a> },
+    Pipe { stream: StreamId, pipe: PipeId, side: PipeSide },
+    PipeData { pipe: PipeId, payload: Payload<'a> },
+    PipeCredit { pipe: PipeId, bytes: NonZeroU32 },
+    PipeEnd { pipe: PipeId },
+}
+
+/// What makes a frame a bad frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[allow(missing_docs, reason = "the message says it")]
+pub enum FrameError {
+    #[error("unknown frame kind {0:#x}")]
+    Kind(u16),
+    #[error("a {kind} frame cannot be {length} bytes long")]
+    Length { kind: &'static str, length: u32 },
+    #[error("the reserved bytes of a header are {0:#x}, not 0")]
+    Reserved(u16),
+    #[error("a {kind} frame cannot be about number {subject:#x}")]
+    Subject { kind: &'static str, subject: u32 },
+    #[error("the magic of the Hello frame is wrong")]
+    Magic,
+    #[error("the versions {0}..={1} are no range")]
+    Versions(u16, u16),
+    #[error(transparent)]
+    Limit(#[from] LimitOutOfRange),
+    #[error("{0:#x} is reserved and names no domain")]
+    Domain(u16),
+    #[error("unknown reason code {0}")]
+    ReasonCode(u16),
+    #[error("the text of a reason is not UTF-8")]
+    ReasonText,
+    #[error("{0:#x} names no pipe")]
+    Pipe(u32),
+    #[error("{0} is no side of a pipe")]
+    PipeSide(u8),
+    #[error("credit of 0 bytes")]
+    NoCredit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+enum Kind {
+    Hello = 0x01,
+    Welcome = 0x02,
+    Goodbye = 0x03,
+    Open = 0x10,
+    Close = 0x11,
+    Data = 0x12,
+    Credit = 0x13,
+    File = 0x20,
+    Content = 0x21,
+    Pipe = 0x22,
+    PipeData = 0x30,
+    PipeCredit = 0x31,
+    PipeEnd = 0x32,
+}
+
+/// What the third number of a header names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Subject {
+    Link,
+    Stream,
+    Pipe,
+}
+
+const HELLO_PAYLOAD: u32 = 8 + 2 * 2 + 5 * 4;
+const REASON_PAYLOAD: RangeInclusive<u32> = 2..=2 + Reason::MAX_TEXT as u32;
+const BYTES_PAYLOAD: RangeInclusive<u32> = 1..=MAX_PAYLOAD as u32;
+
+impl Kind {
+    fn from_number(number: u16) -> Result<Kind, FrameError> {
+        Ok(match number {
+            0x01 => Kind::Hello,
+            0x02 => Kind::Welcome,
+            0x03 => Kind::Goodbye,
+            0x10 => Kind::Open,
+            0x11 => Kind::Close,
+            0x12 => Kind::Data,
+            0x13 => Kind::Credit,
+            0x20 => Kind::File,
+            0x21 => Kind::Content,
+            0x22 => Kind::Pipe,
+            0x30 => Kind::PipeData,
+            0x31 => Kind::PipeCredit,
+            0x32 => Kind::PipeEnd,
+            _ => return Err(FrameError::Kind(number)),
+        })
+    }
+
+    /// Name, what it is about, and the lengths its payload can have.
+    const fn rule(self) -> (&'static str, Subject, RangeInclusive<u32>) {
+        match self {
+            Kind::Hello => ("Hello", Subject::Link, HELLO_PAYLOAD..=HELLO_PAYLOAD),
+            Kind::Welcome => ("Welcome", Subject::Link, 6..=6),
+            Kind::Goodbye => ("Goodbye", Subject::Link, REASON_PAYLOAD),
+            Kind::Open => ("Open", Subject::Stream, 0..=0),
+            Kind::Close => ("Close", Subject::Stream, REASON_PAYLOAD),
+            Kind::Data => ("Data", Subject::Stream, BYTES_PAYLOAD),
+            Kind::Credit => ("Credit", Subject::Stream, 4..=4),
+            Kind::File => ("File", Subject::Stream, 4..=4),
+            Kind::Content => ("Content", Subject::Stream, BYTES_PAYLOAD),
+            Kind::Pipe => ("Pipe", Subject::Stream, 5..=5),
+            Kind::PipeData => ("PipeData", Subject::Pipe, BYTES_PAYLOAD),
+            Kind::PipeCredit => ("PipeCredit", Subject::Pipe, 4..=4),
+            Kind::PipeEnd => ("PipeEnd", Subject::Pipe, 0..=0),
+        }
+    }
+}
+
+/// A header that has passed every check that needs no payload.
+#[derive(Clone, Copy, Debug)]
+struct Header {
+    kind: Kind,
+    length: u32,
+    subject: u32,
+}
+
+impl Header {
+    fn decode(bytes: &[u8; HEADER]) -> Result<Header, FrameError> {
+        let mut fields = Fields { kind: "header", rest: bytes };
+        let length = fields.u32()?;
+        let kind = Kind::from_number(fields.u16()?)?;
+        let reserved = fields.u16()?;
+        let subject = fields.u32()?;
+        let (name, about, lengths) = kind.rule();
+        if reserved != 0 {
+            return Err(FrameError::Reserved(reserved));
+        }
+        if !lengths.contains(&length) {
+            return Err(FrameError::Length { kind: name, length });
+        }
+        let subject_is_good = match about {
+            Subject::Link => subject == 0,
+            Subject::Stream => StreamId::new(subject).is_some(),
+            Subject::Pipe => PipeId::new(subject).is_some(),
+        };
+        if !subject_is_good {
+            return Err(FrameError::Subject { kind: name, subject });
+        }
+        Ok(Header { kind, length, subject })
+    }
+
+    fn stream(self) -> Result<StreamId, FrameError> {
+        StreamId::new(self.subject)
+            .ok_or(FrameError::Subject { kind: self.kind.rule().0, subject: self.subject })
+    }
+
+    fn pipe(self) -> Result<PipeId, FrameError> {
+        PipeId::new(self.subject)
+            .ok_or(FrameError::Subject { kind: self.kind.rule().0, subject: self.subject })
+    }
+}
+
+/// What is left of a payload; taking more than there is becomes a length error.
+struct Fields<'a> {
+    kind: &'static str,
+    rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], FrameError> {
+        let (field, rest) = self.rest.split_first_chunk().ok_or(self.wrong_length())?;
+        self.rest = rest;
+        Ok(*field)
+    }
+
+    fn u16(&mut self) -> Result<u16, FrameError> {
+        self.take().map(u16::from_le_bytes)
+    }
+
+    fn u32(&mut self) -> Result<u32, FrameError> {
+        self.take().map(u32::from_le_bytes)
+    }
+
+    fn credit(&mut self) -> Result<NonZeroU32, FrameError> {
+        NonZeroU32::new(self.u32()?).ok_or(FrameError::NoCredit)
+    }
+
+    fn domain(&mut self) -> Result<DomainId, FrameError> {
+        let number = self.u16()?;
+        DomainId::new(number).ok_or(FrameError::Domain(number))
+    }
+
+    fn reason(&mut self) -> Result<Reason, FrameError> {
+        let number = self.u16()?;
+        let code = ReasonCode::from_number(number).ok_or(FrameError::ReasonCode(number))?;
+        let text = str::from_utf8(self.rest).map_err(|_| FrameError::ReasonText)?;
+        Ok(Reason::new(code, text))
+    }
+
+    fn payload(&self) -> Result<Payload<'a>, FrameError> {
+        Payload::new(self.rest).ok_or(self.wrong_length())
+    }
+
+    fn wrong_length(&self) -> FrameError {
+        // A payload is cut to a length of 32 bits before it gets here.
+        FrameError::Length { kind: self.kind, length: self.rest.len() as u32 }
+    }
+}
+
+impl<'a> Frame<'a> {
+    fn decode(header: Header, payload: &'a [u8]) -> Result<Frame<'a>, FrameError> {
+        let mut fields = Fields { kind: header.kind.rule().0, rest: payload };
+        Ok(match header.kind {
+            Kind::Hello => {
+                if fields.take()? != MAGIC {
+                    return Err(FrameError::Magic);
+                }
+                let (least, most) = (fields.u16()?, fields.u16()?);
+                if least == 0 || least > most {
+                    return Err(FrameError::Versions(least, most));
+                }
+                let mut numbers = [0; 5];
+                for number in &mut numbers {
+                    *number = fields.u32()?;
+                }
+                Frame::Hello(Hello { versions: least..=most, limits: Announced::new(numbers)? })
+            }
+            Kind::Welcome => Frame::Welcome {
+                version: fields.u16()?,
+                guest: fields.domain()?,
+                display: fields.domain()?,
+            },
+            Kind::Goodbye => Frame::Goodbye(fields.reason()?),
+            Kind::Open => Frame::Open { stream: header.stream()? },
+            Kind::Close => Frame::Close { stream: header.stream()?, reason: fields.reason()? },
+            Kind::Data => Frame::Data { stream: header.stream()?, payload: fields.payload()? },
+            Kind::Credit => Frame::Credit { stream: header.stream()?, bytes: fields.credit()? },
+            Kind::File => Frame::File { stream: header.stream()?, size: fields.u32()? },
+            Kind::Content => {
+                Frame::Content { stream: header.stream()?, payload: fields.payload()? }
+            }
+            Kind::Pipe => {
+                let number = fields.u32()?;
+                let [side] = fields.take()?;
+                Frame::Pipe {
+                    stream: header.stream()?,
+                    pipe: PipeId::new(number).ok_or(FrameError::Pipe(number))?,
+                    side: match side {
+                        0 => PipeSide::Read,
+                        1 => PipeSide::Write,
+                        _ => return Err(FrameError::PipeSide(side)),
+                    },
+                }
+            }
+            Kind::PipeData => Frame::PipeData { pipe: header.pipe()?, payload: fields.payload()? },
+            Kind::PipeCredit => Frame::PipeCredit { pipe: header.pipe()?, bytes: fields.credit()? },
+            Kind::PipeEnd => Frame::PipeEnd { pipe: header.pipe()? },
+        })
+    }
+
+    /// The name in the table of frames.
+    pub const fn name(&self) -> &'static str {
+        self.kind().rule().0
+    }
+
+    const fn kind(&self) -> Kind {
+        match self {
+            Frame::Hello(_) => Kind::Hello,
+            Frame::Welcome { .. } => Kind::Welcome,
+            Frame::Goodbye(_) => Kind::Goodbye,
+            Frame::Open { .. } => Kind::Open,
+            Frame::Close { .. } => Kind::Close,
+            Frame::Data { .. } => Kind::Data,
+            Frame::Credit { .. } => Kind::Credit,
+            Frame::File { .. } => Kind::File,
+            Frame::Content { .. } => Kind::Content,
+            Frame::Pipe { .. } => Kind::Pipe,
+            Frame::PipeData { .. } => Kind::PipeData,
+            Frame::PipeCredit { .. } => Kind::PipeCredit,
+            Frame::PipeEnd { .. } => Kind::PipeEnd,
+        }
+    }
+
+    const fn subject(&self) -> u32 {
+        match self {
+            Frame::Hello(_) | Frame::Welcome { .. } | Frame::Goodbye(_) => 0,
+            Frame::Open { stream }
+            | Frame::Close { stream, .. }
+            | Frame::Data { stream, .. }
+            | Frame::Credit { stream, .. }
+            | Frame::File { stream, .. }
+            | Frame::Content { stream, .. }
+            | Frame::Pipe { stream, .. } => stream.number(),
+            Frame::PipeData { pipe, .. }
+            | Frame::PipeCredit { pipe, .. }
+            | Frame::PipeEnd { pipe } => pipe.number(),
+        }
+    }
+
+    /// Adds the frame to `out`. Cannot fail: no frame that can be made is too long.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&(self.kind() as u16).to_le_bytes());
+        out.extend_from_slice(&[0; 2]);
+        out.extend_from_slice(&self.subject().to_le_bytes());
+        match self {
+            Frame::Hello(hello) => {
+                out.extend_from_slice(&MAGIC);
+                out.extend_from_slice(&hello.versions.start().to_le_bytes());
+                out.extend_from_slice(&hello.versions.end().to_le_bytes());
+                for number in hello.limits.numbers() {
+                    out.extend_from_slice(&number.to_le_bytes());
+                }
+            }
+            Frame::Welcome { version, guest, display } => {
+                for number in [*version, guest.number(), display.number()] {
+                    out.extend_from_slice(&number.to_le_bytes());
+                }
+            }
+            Frame::Goodbye(reason) | Frame::Close { reason, .. } => {
+                out.extend_from_slice(&reason.code().number().to_le_bytes());
+                out.extend_from_slice(reason.text().as_bytes());
+            }
+            Frame::Open { .. } | Frame::PipeEnd { .. } => {}
+            Frame::Data { payload, .. }
+            | Frame::Content { payload, .. }
+            | Frame::PipeData { payload, .. } => out.extend_from_slice(payload.bytes()),
+            Frame::Credit { bytes, .. } | Frame::PipeCredit { bytes, .. } => {
+                out.extend_from_slice(&bytes.get().to_le_bytes());
+            }
+            Frame::File { size, .. } => out.extend_from_slice(&size.to_le_bytes()),
+            Frame::Pipe { pipe, side, .. } => {
+                out.extend_from_slice(&pipe.number().to_le_bytes());
+                out.push(*side as u8);
+            }
+        }
+        // At most `MAX_PAYLOAD`, by the types of the fields.
+        let length = (out.len() - start - HEADER) as u32;
+        if let Some(field) = out.get_mut(start..start + 4) {
+            field.copy_from_slice(&length.to_le_bytes());
+        }
+    }
+}
+
+/// Cuts what a transport delivers into frames, in a buffer that never grows.
+///
+/// After an error there is no next frame to find: the link has to close.
+#[derive(Debug)]
+pub struct Decoder {
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+}
+
+impl Decoder {
+    /// Bytes of the buffer: any unfinished frame still leaves half of it to one read.
+    pub const CAPACITY: usize = 2 * (HEADER + MAX_PAYLOAD);
+
+    /// An empty decoder.
+    pub fn new() -> Decoder {
+        Decoder { buffer: vec![0; Self::CAPACITY].into_boxed_slice(), start: 0, end: 0 }
+    }
+
+    /// Where the next bytes are to be read to; then tell [`Self::filled`] how many came. Never
+    /// empty once [`Self::next_frame`] has answered `None`.
+    pub fn space(&mut self) -> &mut [u8] {
+        self.buffer.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+        self.buffer.get_mut(self.end..).unwrap_or_default()
+    }
+
+    /// So many bytes of [`Self::space`] are filled; more than its length counts as all of it.
+    pub fn filled(&mut self, count: usize) {
+        self.end = self.buffer.len().min(self.end.saturating_add(count));
+    }
+
+    /// The next whole frame, `None` when it has not all arrived.
+    ///
+    /// # Errors
+    /// A bad header is an error as soon as its 12 bytes are there, before its payload is.
+    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, FrameError> {
+        let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
+        let Some((header, rest)) = unread.split_first_chunk() else { return Ok(None) };
+        let header = Header::decode(header)?;
+        let Some(payload) = rest.get(..header.length as usize) else { return Ok(None) };
+        self.start += HEADER + payload.len();
+        Frame::decode(header, payload).map(Some)
+    }
+
+    /// Bytes that have arrived and are not yet a frame.
+    pub fn buffered(&self) -> usize {
+        self.end - self.start
+    }
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Decoder::new()
+    }
+}
