@@ -1,1 +1,23 @@
-//! (in progress)
+//! The display domain's Wayland compositor: guests' windows beside local ones.
+//!
+//! Begin reading at [`server`], which is the event loop, and [`state`], which is what lives in it.
+//! Requests of clients arrive in [`handlers`], windows are kept by [`shell`], [`render`] decides
+//! what is seen and when, and [`backend`] draws and shows it.
+
+pub mod backend;
+pub mod child;
+pub mod cli;
+pub mod client;
+pub mod colour;
+pub mod config;
+pub mod control;
+pub mod domain;
+pub mod handlers;
+pub mod image;
+pub mod input;
+pub mod protocols;
+pub mod render;
+pub mod server;
+pub mod shell;
+pub mod state;
+pub mod title;

@@ -1,2 +1,39 @@
-//! (in progress)
-fn main() {}
+//! The compositor as a program.
+
+use std::{io::IsTerminal, process::ExitCode};
+
+use anyhow::Context;
+use clap::Parser;
+use hyper_dmabuf_compositor::{child, cli::Cli, server::Server};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,smithay=warn")))
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+    match run(&cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("hyper-dmabuf-compositor: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let config = cli.to_config()?;
+    let mut server = Server::new(config, cli.backend.into())?;
+    let socket = server.listen()?;
+    tracing::info!("clients connect with WAYLAND_DISPLAY={socket}");
+    let program = if cli.command.is_empty() {
+        None
+    } else {
+        Some(child::start(&mut server, &cli.command, &socket).context("cannot start the program")?)
+    };
+    server.run().context("the event loop failed")?;
+    Ok(program.map_or(ExitCode::SUCCESS, |program| program.exit_code()))
+}

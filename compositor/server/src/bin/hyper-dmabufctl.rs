@@ -1,2 +1,192 @@
-//! (in progress)
-fn main() {}
+//! Look at a running compositor, and compare pictures of it.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, bail};
+use clap::{Parser, Subcommand};
+use hyper_dmabuf_compositor::{
+    control::{
+        client::Control,
+        messages::{Answer, Request},
+    },
+    image::{Image, compare, side_by_side},
+};
+
+/// Look at the hyper-dmabuf-compositor that WAYLAND_DISPLAY names, and compare pictures of it.
+#[derive(Parser)]
+#[command(name = "hyper-dmabufctl", version, max_term_width = 100)]
+struct Cli {
+    /// Write answers as JSON, for programs
+    #[arg(long, global = true)]
+    json: bool,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Save what is seen as a PNG
+    Screenshot {
+        /// The file to write
+        #[arg(value_name = "FILE.png")]
+        file: PathBuf,
+    },
+    /// List all windows, lowest first
+    Windows,
+    /// List all buffers that guests share
+    Buffers,
+    /// List all domains
+    Domains,
+    /// Compare two PNGs pixel by pixel: exit 0 if equal, 1 if different, 2 if that cannot be told
+    Diff {
+        /// The picture that is expected
+        #[arg(value_name = "A.png")]
+        a: PathBuf,
+        /// The picture that is compared with it
+        #[arg(value_name = "B.png")]
+        b: PathBuf,
+        /// Where to write A, B and the differing pixels side by side, if they differ
+        #[arg(short, long, value_name = "DIFF.png", default_value = "diff.png")]
+        output: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("hyper-dmabufctl: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+    match &cli.command {
+        Command::Screenshot { file } => {
+            let (_, png) = Control::from_environment()?.ask(Request::Screenshot)?;
+            std::fs::write(file, &png).with_context(|| format!("cannot write {}", file.display()))?;
+        }
+        Command::Diff { a, b, output } => return diff(cli, a, b, output),
+        Command::Windows => show(cli, Request::Windows)?,
+        Command::Buffers => show(cli, Request::Buffers)?,
+        Command::Domains => show(cli, Request::Domains)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn diff(cli: &Cli, a: &PathBuf, b: &PathBuf, output: &PathBuf) -> anyhow::Result<ExitCode> {
+    let (first, second) = (Image::read(a)?, Image::read(b)?);
+    let Some(difference) = compare(&first, &second) else {
+        if cli.json {
+            println!("{}", serde_json::json!({ "equal": true }));
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    side_by_side(&first, &second)?.write(output)?;
+    let (left, top, right, bottom) = difference.bounds;
+    if cli.json {
+        let report = serde_json::json!({
+            "equal": false, "pixels": difference.pixels, "output": output,
+            "bounds": { "x": left, "y": top, "width": right - left + 1, "height": bottom - top + 1 },
+        });
+        println!("{report}");
+    } else {
+        if (first.width(), first.height()) != (second.width(), second.height()) {
+            println!(
+                "the sizes differ: {}x{} and {}x{}",
+                first.width(), first.height(), second.width(), second.height()
+            );
+        }
+        println!(
+            "{} pixels differ, from {left},{top} to {right},{bottom}; see {}",
+            difference.pixels, output.display()
+        );
+    }
+    Ok(ExitCode::from(1))
+}
+
+fn show(cli: &Cli, request: Request) -> anyhow::Result<()> {
+    let (answer, _) = Control::from_environment()?.ask(request)?;
+    if cli.json {
+        let text = match &answer {
+            Answer::Windows(windows) => serde_json::to_string_pretty(windows),
+            Answer::Domains(domains) => serde_json::to_string_pretty(domains),
+            Answer::Buffers(buffers) => serde_json::to_string_pretty(buffers),
+            Answer::Screenshot { .. } | Answer::Error(_) => bail!("the compositor answered something else"),
+        };
+        println!("{}", text?);
+        return Ok(());
+    }
+    let table = match answer {
+        Answer::Windows(windows) => table(
+            &["ID", "DOMAIN", "APP", "GEOMETRY", "STATE", "TITLE"],
+            windows.into_iter().map(|window| {
+                let place = window.geometry;
+                let state = match (window.mapped, window.activated) {
+                    (false, _) => "hidden",
+                    (true, true) => "active",
+                    (true, false) => "shown",
+                };
+                vec![
+                    window.id.to_string(),
+                    window.domain.unwrap_or_else(|| "(local)".to_owned()),
+                    window.app_id,
+                    format!("{}x{}+{}+{}", place.width, place.height, place.x, place.y),
+                    state.to_owned(),
+                    window.title,
+                ]
+            }),
+        ),
+        Answer::Domains(domains) => table(
+            &["NAME", "NUMBER", "COLOUR", "STATE", "CLIENTS", "WINDOWS", "ADDRESS"],
+            domains.into_iter().map(|domain| {
+                vec![
+                    domain.name,
+                    domain.number.to_string(),
+                    domain.colour.to_string(),
+                    format!("{:?}", domain.state).to_lowercase(),
+                    domain.clients.to_string(),
+                    domain.windows.to_string(),
+                    domain.address.unwrap_or_default(),
+                ]
+            }),
+        ),
+        Answer::Buffers(buffers) => table(
+            &["ID", "DOMAIN", "SIZE", "FORMAT", "STATE", "MAPPINGS", "USERS", "COPIED"],
+            buffers.into_iter().map(|buffer| {
+                vec![
+                    buffer.id,
+                    buffer.domain,
+                    format!("{}x{}", buffer.width, buffer.height),
+                    buffer.format,
+                    buffer.state,
+                    buffer.mappings.to_string(),
+                    buffer.users.to_string(),
+                    buffer.bytes_copied.to_string(),
+                ]
+            }),
+        ),
+        Answer::Screenshot { .. } | Answer::Error(_) => bail!("the compositor answered something else"),
+    };
+    print!("{table}");
+    Ok(())
+}
+
+/// Rows in columns as wide as their widest cell.
+fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut lines = vec![header.iter().map(ToString::to_string).collect::<Vec<_>>()];
+    lines.extend(rows);
+    let widths: Vec<usize> = (0..header.len())
+        .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
+        .collect();
+    let mut text = String::new();
+    for line in lines {
+        let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,145 @@
+//! The command line of `hyper-dmabuf-compositor`.
+
+use std::{ffi::OsString, path::PathBuf, str::FromStr};
+
+use clap::{Parser, ValueEnum};
+
+use crate::{
+    backend::BackendKind,
+    config::{self, Config, ConfigError, DomainConfig, DomainName, OutputSize, SocketName},
+    domain::DomainAddress,
+};
+
+/// Show guests' windows beside local ones on one screen, each in the frame of its domain.
+///
+/// Local programs connect to the socket of --socket. Every domain given with --domain, or in the
+/// file of --config, is awaited at its address; its windows carry its name and colour.
+#[derive(Debug, Parser)]
+#[command(name = "hyper-dmabuf-compositor", version, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What the picture is drawn on
+    #[arg(long, value_enum, default_value_t = BackendChoice::Auto)]
+    pub backend: BackendChoice,
+
+    /// Size of the output of the headless back end, for example 1280x800
+    #[arg(long, value_name = "WxH")]
+    pub size: Option<OutputSize>,
+
+    /// Name of the Wayland socket, made in $XDG_RUNTIME_DIR; the first free wayland-N if not given
+    #[arg(long, value_name = "NAME")]
+    pub socket: Option<SocketName>,
+
+    /// Show the windows of a domain, reached at this address; may be given more than once
+    #[arg(long = "domain", value_name = "NAME=shm:PATH")]
+    pub domains: Vec<DomainArgument>,
+
+    /// Read the configuration from this TOML file; the command line goes before it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Run this program inside, and end with it and with its exit status
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  hyper-dmabuf-compositor --backend headless --size 1024x768 --socket wayland-9
+  hyper-dmabuf-compositor --domain work=shm:/run/work.sock -- foot
+
+Look at a running compositor with hyper-dmabufctl. Say more with RUST_LOG=debug.";
+
+/// What can be asked of `--backend`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BackendChoice {
+    /// The best there is on this machine
+    Auto,
+    /// No screen: pictures are only seen through hyper-dmabufctl
+    Headless,
+}
+
+impl From<BackendChoice> for BackendKind {
+    fn from(choice: BackendChoice) -> BackendKind {
+        match choice {
+            BackendChoice::Auto | BackendChoice::Headless => BackendKind::Headless,
+        }
+    }
+}
+
+/// The value of `--domain`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DomainArgument {
+    name: DomainName,
+    address: DomainAddress,
+}
+
+impl FromStr for DomainArgument {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<DomainArgument, String> {
+        let (name, address) = text
+            .split_once('=')
+            .ok_or("write NAME=shm:PATH, for example work=shm:/run/work.sock")?;
+        Ok(DomainArgument {
+            name: name.parse().map_err(|error: config::ValueError| error.to_string())?,
+            address: address.parse().map_err(|error: crate::domain::AddressError| error.to_string())?,
+        })
+    }
+}
+
+impl Cli {
+    /// The configuration file, if any, with the command line put over it.
+    pub fn to_config(&self) -> Result<Config, ConfigError> {
+        let mut config = match &self.config {
+            Some(path) => Config::read(path)?,
+            None => Config::default(),
+        };
+        if let Some(size) = self.size {
+            config.size = size;
+        }
+        if let Some(socket) = &self.socket {
+            config.socket = Some(socket.clone());
+        }
+        for argument in &self.domains {
+            let address = Some(argument.address.clone());
+            match config.domains.iter_mut().find(|domain| domain.name == argument.name) {
+                // The file gives the colour, the command line says where the domain is today.
+                Some(domain) if domain.address.is_none() => domain.address = address,
+                _ => {
+                    let colour = config::domain_colour(config.domains.len());
+                    config.domains.push(DomainConfig { name: argument.name.clone(), colour, address });
+                }
+            }
+        }
+        config.check()?;
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domains_and_command_are_read() {
+        let cli = Cli::try_parse_from([
+            "x", "--size", "640x480", "--domain", "work=shm:/a", "--domain", "web=shm:/b=c", "--", "foot", "-e", "top",
+        ])
+        .unwrap();
+        let config = cli.to_config().unwrap();
+        assert_eq!(config.domains.len(), 2);
+        assert_eq!(config.domains[1].address, Some(DomainAddress::Shm("/b=c".into())));
+        assert_ne!(config.domains[0].colour, config.domains[1].colour);
+        assert_eq!(cli.command, ["foot", "-e", "top"]);
+    }
+
+    #[test]
+    fn wrong_domains_say_what_is_right() {
+        for wrong in ["work", "work=/a", "=shm:/a", "wo rk=shm:/a", "work=shm:"] {
+            let error = Cli::try_parse_from(["x", "--domain", wrong]).unwrap_err().to_string();
+            assert!(error.contains("write"), "{wrong}: {error}");
+        }
+        let twice = Cli::try_parse_from(["x", "--domain", "a=shm:/a", "--domain", "a=shm:/b"]).unwrap();
+        assert!(twice.to_config().is_err());
+    }
+}

@@ -1,0 +1,93 @@
+//! What the compositor keeps of each Wayland client.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use smithay::{
+    reexports::wayland_server::{
+        Client, Resource,
+        backend::{ClientData, ClientId, DisconnectReason},
+        protocol::wl_surface::WlSurface,
+    },
+    wayland::compositor::CompositorClientState,
+};
+
+use crate::domain::Domain;
+
+/// Where a client comes from. Settled when it connects, by the socket it came through; nothing
+/// that the client says can change it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientOrigin {
+    /// A program of the display domain itself.
+    Local,
+    /// A program in a guest.
+    Domain(Arc<Domain>),
+}
+
+impl ClientOrigin {
+    /// The domain, or `None` for a local client.
+    pub fn domain(&self) -> Option<&Arc<Domain>> {
+        match self {
+            ClientOrigin::Local => None,
+            ClientOrigin::Domain(domain) => Some(domain),
+        }
+    }
+}
+
+/// The data behind a [`Client`].
+#[derive(Debug)]
+pub struct ClientState {
+    /// Smithay's part.
+    pub compositor: CompositorClientState,
+    /// Where the client comes from.
+    pub origin: ClientOrigin,
+    surfaces: AtomicUsize,
+}
+
+impl ClientState {
+    /// For a client that has just connected.
+    pub fn new(origin: ClientOrigin) -> ClientState {
+        ClientState { compositor: CompositorClientState::default(), origin, surfaces: AtomicUsize::new(0) }
+    }
+
+    /// Count a new surface. How many there are now.
+    pub fn surface_created(&self) -> usize {
+        self.surfaces.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Count a surface that is gone.
+    pub fn surface_destroyed(&self) {
+        self.surfaces.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl ClientData for ClientState {
+    fn initialized(&self, id: ClientId) {
+        tracing::debug!(?id, origin = ?self.origin, "client connected");
+    }
+
+    fn disconnected(&self, id: ClientId, reason: DisconnectReason) {
+        match reason {
+            DisconnectReason::ConnectionClosed => tracing::debug!(?id, "client left"),
+            DisconnectReason::ProtocolError(error) => {
+                let from = self.origin.domain().map_or("local", |domain| &domain.name);
+                let message: String = error.message.chars().take(200).collect();
+                tracing::warn!(?id, from, object = %error.object_interface, message = %message,
+                    "client broke the protocol and was disconnected");
+            }
+        }
+    }
+}
+
+/// Where a client comes from. A client that was not inserted by us (there is none) counts as one
+/// of no privilege that is still shown as local.
+pub fn origin_of(client: &Client) -> ClientOrigin {
+    client.get_data::<ClientState>().map_or(ClientOrigin::Local, |state| state.origin.clone())
+}
+
+/// Where the client of a surface comes from, or `None` when the client is gone.
+pub fn origin_of_surface(surface: &WlSurface) -> Option<ClientOrigin> {
+    surface.client().map(|client| origin_of(&client))
+}

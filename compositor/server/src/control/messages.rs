@@ -1,0 +1,141 @@
+//! What is said on the control socket. Each message is one line of JSON.
+
+use hyper_dmabuf::domain::DomainId;
+use serde::{Deserialize, Serialize};
+
+use crate::{colour::Colour, domain::LinkState};
+
+/// What is appended to the name of the Wayland socket to make the control socket's.
+pub const SOCKET_SUFFIX: &str = ".control";
+
+/// What can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "request", deny_unknown_fields)]
+pub enum Request {
+    /// A picture of what is seen.
+    Screenshot,
+    /// All windows.
+    Windows,
+    /// All buffers that guests share.
+    Buffers,
+    /// All domains.
+    Domains,
+}
+
+/// What is answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// A picture: so many bytes of PNG follow the line.
+    Screenshot {
+        /// How many bytes follow.
+        bytes: usize,
+    },
+    /// All windows, lowest first.
+    Windows(Vec<WindowReport>),
+    /// All buffers that guests share.
+    Buffers(Vec<BufferReport>),
+    /// All domains.
+    Domains(Vec<DomainReport>),
+    /// It could not be done.
+    Error(String),
+}
+
+/// A rectangle in pixels of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Geometry {
+    /// The left edge.
+    pub x: i32,
+    /// The upper edge.
+    pub y: i32,
+    /// The width.
+    pub width: i32,
+    /// The height.
+    pub height: i32,
+}
+
+/// One window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowReport {
+    /// Its number, never used again.
+    pub id: u64,
+    /// The name of its domain; nothing for a local window.
+    pub domain: Option<String>,
+    /// The name of the application, cleaned.
+    pub app_id: String,
+    /// The title, cleaned.
+    pub title: String,
+    /// Where the client's pixels lie.
+    pub geometry: Geometry,
+    /// Where the window lies, frame and all.
+    pub frame: Geometry,
+    /// Whether it has something to show.
+    pub mapped: bool,
+    /// Whether it has the focus.
+    pub activated: bool,
+}
+
+/// One buffer that a guest shares.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BufferReport {
+    /// Its hyper_dmabuf ID.
+    pub id: String,
+    /// The name of its domain.
+    pub domain: String,
+    /// Width in pixels, once known.
+    pub width: u32,
+    /// Height in pixels, once known.
+    pub height: u32,
+    /// The format of its pixels, once known.
+    pub format: String,
+    /// Where it is in its life.
+    pub state: String,
+    /// How often it is mapped.
+    pub mappings: u32,
+    /// How many things here use it.
+    pub users: u32,
+    /// Bytes that were copied out of it; none where it is shown without a copy.
+    pub bytes_copied: u64,
+}
+
+/// One domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainReport {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub number: u16,
+    /// The colour of its frames.
+    pub colour: Colour,
+    /// Where it is reached, if it was configured.
+    pub address: Option<String>,
+    /// How the link stands.
+    pub state: LinkState,
+    /// How many of its programs are connected.
+    pub clients: usize,
+    /// How many windows they have.
+    pub windows: usize,
+}
+
+impl DomainReport {
+    /// The number as the rest of the program has it.
+    pub fn id(&self) -> Option<DomainId> {
+        DomainId::new(self.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_and_answers_are_stable() {
+        assert_eq!(serde_json::to_string(&Request::Screenshot).unwrap(), r#"{"request":"screenshot"}"#);
+        assert_eq!(
+            serde_json::to_string(&Answer::Screenshot { bytes: 7 }).unwrap(),
+            r#"{"screenshot":{"bytes":7}}"#
+        );
+        assert_eq!(serde_json::to_string(&Answer::Windows(vec![])).unwrap(), r#"{"windows":[]}"#);
+        assert!(serde_json::from_str::<Request>(r#"{"request":"reboot"}"#).is_err());
+    }
+}

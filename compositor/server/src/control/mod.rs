@@ -1,0 +1,7 @@
+//! Talking to a running compositor from outside: lines of JSON over a socket beside the Wayland
+//! socket, which only the same user can open.
+
+pub mod client;
+pub mod messages;
+pub mod reports;
+pub mod server;

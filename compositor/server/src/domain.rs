@@ -1,0 +1,133 @@
+//! The domains whose windows are shown: who they are, and what is known of each.
+
+use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
+
+use hyper_dmabuf::domain::DomainId;
+use serde::{Deserialize, Serialize};
+
+use crate::{colour::Colour, config::DomainConfig};
+
+/// A domain as everything in the compositor knows it. Its name and colour come from the display
+/// domain's own configuration, never from the guest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Domain {
+    /// Its number, as the hypervisor tells it.
+    pub id: DomainId,
+    /// Its name, shown first on every frame.
+    pub name: String,
+    /// The colour of its frames.
+    pub colour: Colour,
+}
+
+/// Where a domain is reached. Written `shm:PATH`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DomainAddress {
+    /// On this machine without a hypervisor: the socket at which the domain is awaited.
+    Shm(PathBuf),
+}
+
+/// The text is not an address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an address of a domain: write \"shm:\" and the path of a socket, for example \"shm:/run/work.sock\"")]
+pub struct AddressError(String);
+
+impl FromStr for DomainAddress {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<DomainAddress, AddressError> {
+        match text.strip_prefix("shm:") {
+            Some(path) if !path.is_empty() => Ok(DomainAddress::Shm(PathBuf::from(path))),
+            _ => Err(AddressError(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for DomainAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DomainAddress::Shm(path) => write!(f, "shm:{}", path.display()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for DomainAddress {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<DomainAddress, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// How the link to a domain stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkState {
+    /// Nothing has come from the domain yet.
+    #[default]
+    Waiting,
+    /// The link is up.
+    Connected,
+    /// The link was up and is gone.
+    Gone,
+}
+
+/// A domain and how the link to it stands.
+#[derive(Clone, Debug)]
+pub struct KnownDomain {
+    /// Who it is.
+    pub domain: Arc<Domain>,
+    /// Where it is reached; `None` for one that was added by a program, not by the configuration.
+    pub address: Option<DomainAddress>,
+    /// How the link stands.
+    pub link: LinkState,
+}
+
+/// All domains that the compositor shows.
+#[derive(Debug, Default)]
+pub struct Domains(Vec<KnownDomain>);
+
+impl Domains {
+    /// The configured domains, numbered from one in their order: without a hypervisor, the socket a
+    /// domain comes by is its identity, and the number only names it.
+    pub fn from_config(configured: &[DomainConfig]) -> Domains {
+        Domains(
+            (1..)
+                .zip(configured)
+                .filter_map(|(number, config)| {
+                    Some(KnownDomain {
+                        domain: Arc::new(Domain {
+                            id: DomainId::new(number)?,
+                            name: config.name.to_string(),
+                            colour: config.colour,
+                        }),
+                        address: config.address.clone(),
+                        link: LinkState::Waiting,
+                    })
+                })
+                .collect(),
+        )
+    }
+
+    /// Make a domain known, or replace what is known of the one with its number.
+    pub fn insert(&mut self, known: KnownDomain) {
+        match self.0.iter_mut().find(|other| other.domain.id == known.domain.id) {
+            Some(other) => *other = known,
+            None => self.0.push(known),
+        }
+    }
+
+    /// Say how the link to a domain stands. Does nothing for a domain that is not known.
+    pub fn set_link(&mut self, id: DomainId, link: LinkState) {
+        if let Some(known) = self.0.iter_mut().find(|known| known.domain.id == id) {
+            known.link = link;
+        }
+    }
+
+    /// The domain with this name.
+    pub fn by_name(&self, name: &str) -> Option<&KnownDomain> {
+        self.0.iter().find(|known| known.domain.name == name)
+    }
+
+    /// All of them, in the order in which they became known.
+    pub fn iter(&self) -> impl Iterator<Item = &KnownDomain> {
+        self.0.iter()
+    }
+}

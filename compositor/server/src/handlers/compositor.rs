@@ -1,0 +1,302 @@
+//! `wl_compositor`, `wl_subcompositor` and `wp_viewporter`, with a filter in front that keeps every
+//! number and every list from a client within bounds.
+
+use smithay::{
+    backend::renderer::utils::{on_commit_buffer_handler, with_renderer_surface_state},
+    reexports::{
+        wayland_protocols::wp::viewporter::server::{
+            wp_viewport::{self, WpViewport},
+            wp_viewporter::WpViewporter,
+        },
+        wayland_server::{
+            Client, DataInit, Dispatch, DisplayHandle, Resource,
+            backend::ClientId,
+            delegate_dispatch, delegate_global_dispatch,
+            protocol::{
+                wl_callback::WlCallback,
+                wl_compositor::{self, WlCompositor},
+                wl_region::{self, WlRegion},
+                wl_subcompositor::WlSubcompositor,
+                wl_subsurface::{self, WlSubsurface},
+                wl_surface::{self, WlSurface},
+            },
+        },
+    },
+    utils::{Buffer, Rectangle},
+    wayland::{
+        compositor::{
+            CompositorClientState, CompositorHandler, CompositorState, Damage, RegionUserData,
+            SubsurfaceUserData, SurfaceAttributes, SurfaceUserData, add_pre_commit_hook, get_parent,
+            is_sync_subsurface, with_states,
+        },
+        viewporter::{ViewportState, ViewporterState, ensure_viewport_valid},
+    },
+};
+
+use super::limits;
+use crate::{client::ClientState, state::State};
+
+impl CompositorHandler for State {
+    fn compositor_state(&mut self) -> &mut CompositorState {
+        &mut self.protocols.compositor
+    }
+
+    fn client_compositor_state<'a>(&self, client: &'a Client) -> &'a CompositorClientState {
+        // Every client enters through `State::insert_client`, which gives it this data.
+        &client.get_data::<ClientState>().expect("every client has its data").compositor
+    }
+
+    fn new_surface(&mut self, surface: &WlSurface) {
+        add_pre_commit_hook::<State, _>(surface, before_commit);
+    }
+
+    fn new_subsurface(&mut self, surface: &WlSurface, parent: &WlSurface) {
+        let depth = limits::depth(parent) + 1 + limits::height(surface);
+        if depth > limits::DEEPEST_SUBSURFACES
+            && let Some(client) = surface.client()
+        {
+            limits::exceeded(&self.display_handle, &client, surface, "subsurfaces are nested too deep");
+        }
+    }
+
+    fn commit(&mut self, surface: &WlSurface) {
+        on_commit_buffer_handler::<State>(surface);
+        self.popups.commit(surface);
+        self.configure_popup_if_new(surface);
+        if is_sync_subsurface(surface) {
+            return;
+        }
+        // Viewports are checked by the buffer they now cut from.
+        let size = with_renderer_surface_state(surface, |state| state.buffer_size()).flatten();
+        if let Some(size) = size {
+            with_states(surface, |states| ensure_viewport_valid(states, size));
+        }
+        let mut root = surface.clone();
+        while let Some(parent) = get_parent(&root) {
+            root = parent;
+        }
+        self.toplevel_committed(&root);
+        self.queue_redraw();
+    }
+
+    fn destroyed(&mut self, surface: &WlSurface) {
+        if limits::has_buffer(surface) {
+            self.queue_redraw();
+        }
+    }
+}
+
+/// What is checked before a commit takes effect.
+fn before_commit(state: &mut State, _display: &DisplayHandle, surface: &WlSurface) {
+    if limits::attaches_buffer(surface) {
+        state.refuse_unconfigured_buffer(surface);
+    }
+    with_states(surface, |states| {
+        let mut attributes = states.cached_state.get::<SurfaceAttributes>();
+        let damage = &mut attributes.pending().damage;
+        if damage.len() >= limits::MOST_DAMAGE {
+            let all = Rectangle::<i32, Buffer>::from_size((limits::LARGEST, limits::LARGEST).into());
+            *damage = vec![Damage::Buffer(all)];
+        }
+    });
+}
+
+delegate_global_dispatch!(State: [WlCompositor: ()] => CompositorState);
+delegate_global_dispatch!(State: [WlSubcompositor: ()] => CompositorState);
+delegate_dispatch!(State: [WlCallback: ()] => CompositorState);
+delegate_dispatch!(State: [WlSubcompositor: ()] => CompositorState);
+delegate_global_dispatch!(State: [WpViewporter: ()] => ViewporterState);
+delegate_dispatch!(State: [WpViewporter: ()] => ViewporterState);
+
+impl Dispatch<WlCompositor, ()> for State {
+    fn request(
+        state: &mut State,
+        client: &Client,
+        compositor: &WlCompositor,
+        request: wl_compositor::Request,
+        data: &(),
+        display: &DisplayHandle,
+        data_init: &mut DataInit<'_, State>,
+    ) {
+        let creates_surface = matches!(request, wl_compositor::Request::CreateSurface { .. });
+        <CompositorState as Dispatch<WlCompositor, (), State>>::request(
+            state, client, compositor, request, data, display, data_init,
+        );
+        if creates_surface && let Some(data) = client.get_data::<ClientState>() {
+            let surfaces = data.surface_created();
+            if surfaces > limits::MOST_SURFACES {
+                limits::exceeded(display, client, compositor, "too many surfaces");
+            }
+        }
+    }
+}
+
+impl Dispatch<WlSurface, SurfaceUserData> for State {
+    fn request(
+        state: &mut State,
+        client: &Client,
+        surface: &WlSurface,
+        request: wl_surface::Request,
+        data: &SurfaceUserData,
+        display: &DisplayHandle,
+        data_init: &mut DataInit<'_, State>,
+    ) {
+        use wl_surface::Request;
+        let request = match request {
+            Request::Damage { .. } | Request::DamageBuffer { .. } if damage_is_full(surface) => return,
+            Request::Damage { x, y, width, height } => {
+                let [x, y, width, height] = bounded(x, y, width, height);
+                Request::Damage { x, y, width, height }
+            }
+            Request::DamageBuffer { x, y, width, height } => {
+                let [x, y, width, height] = bounded(x, y, width, height);
+                Request::DamageBuffer { x, y, width, height }
+            }
+            Request::Attach { buffer, x, y } => {
+                Request::Attach { buffer, x: limits::position(x), y: limits::position(y) }
+            }
+            Request::Offset { x, y } => Request::Offset { x: limits::position(x), y: limits::position(y) },
+            Request::SetBufferScale { scale } if scale > limits::LARGEST_SCALE => {
+                surface.post_error(wl_surface::Error::InvalidScale, "the scale is too large");
+                return;
+            }
+            Request::Frame { .. } if waiting_callbacks(surface) >= limits::MOST_CALLBACKS => {
+                limits::exceeded(display, client, surface, "too many frame callbacks wait");
+                return;
+            }
+            other => other,
+        };
+        <CompositorState as Dispatch<WlSurface, SurfaceUserData, State>>::request(
+            state, client, surface, request, data, display, data_init,
+        );
+    }
+
+    fn destroyed(state: &mut State, client: ClientId, surface: &WlSurface, data: &SurfaceUserData) {
+        if let Some(client) = surface.client()
+            && let Some(data) = client.get_data::<ClientState>()
+        {
+            data.surface_destroyed();
+        }
+        <CompositorState as Dispatch<WlSurface, SurfaceUserData, State>>::destroyed(
+            state, client, surface, data,
+        );
+    }
+}
+
+/// Whether so much damage waits that more adds nothing: the hook before the commit will count the
+/// whole surface as damaged.
+fn damage_is_full(surface: &WlSurface) -> bool {
+    with_states(surface, |states| {
+        let mut attributes = states.cached_state.get::<SurfaceAttributes>();
+        attributes.pending().damage.len() >= limits::MOST_DAMAGE
+    })
+}
+
+fn waiting_callbacks(surface: &WlSurface) -> usize {
+    with_states(surface, |states| {
+        let mut attributes = states.cached_state.get::<SurfaceAttributes>();
+        attributes.pending().frame_callbacks.len() + attributes.current().frame_callbacks.len()
+    })
+}
+
+fn bounded(x: i32, y: i32, width: i32, height: i32) -> [i32; 4] {
+    [limits::position(x), limits::position(y), limits::size(width), limits::size(height)]
+}
+
+impl Dispatch<WlRegion, RegionUserData> for State {
+    fn request(
+        state: &mut State,
+        client: &Client,
+        region: &WlRegion,
+        request: wl_region::Request,
+        data: &RegionUserData,
+        display: &DisplayHandle,
+        data_init: &mut DataInit<'_, State>,
+    ) {
+        use wl_region::Request;
+        let request = match request {
+            Request::Add { x, y, width, height } => {
+                let [x, y, width, height] = bounded(x, y, width, height);
+                Request::Add { x, y, width, height }
+            }
+            Request::Subtract { x, y, width, height } => {
+                let [x, y, width, height] = bounded(x, y, width, height);
+                Request::Subtract { x, y, width, height }
+            }
+            other => other,
+        };
+        if matches!(request, Request::Add { .. } | Request::Subtract { .. }) {
+            let count = state.region_rectangles.entry(region.id()).or_default();
+            *count += 1;
+            if *count > limits::MOST_REGION_RECTANGLES {
+                limits::exceeded(display, client, region, "the region has too many rectangles");
+                return;
+            }
+        }
+        <CompositorState as Dispatch<WlRegion, RegionUserData, State>>::request(
+            state, client, region, request, data, display, data_init,
+        );
+    }
+
+    fn destroyed(state: &mut State, client: ClientId, region: &WlRegion, data: &RegionUserData) {
+        state.region_rectangles.remove(&region.id());
+        <CompositorState as Dispatch<WlRegion, RegionUserData, State>>::destroyed(
+            state, client, region, data,
+        );
+    }
+}
+
+impl Dispatch<WlSubsurface, SubsurfaceUserData> for State {
+    fn request(
+        state: &mut State,
+        client: &Client,
+        subsurface: &WlSubsurface,
+        request: wl_subsurface::Request,
+        data: &SubsurfaceUserData,
+        display: &DisplayHandle,
+        data_init: &mut DataInit<'_, State>,
+    ) {
+        let request = match request {
+            wl_subsurface::Request::SetPosition { x, y } => {
+                wl_subsurface::Request::SetPosition { x: limits::position(x), y: limits::position(y) }
+            }
+            other => other,
+        };
+        <CompositorState as Dispatch<WlSubsurface, SubsurfaceUserData, State>>::request(
+            state, client, subsurface, request, data, display, data_init,
+        );
+    }
+
+    fn destroyed(state: &mut State, client: ClientId, subsurface: &WlSubsurface, data: &SubsurfaceUserData) {
+        <CompositorState as Dispatch<WlSubsurface, SubsurfaceUserData, State>>::destroyed(
+            state, client, subsurface, data,
+        );
+        state.queue_redraw();
+    }
+}
+
+impl Dispatch<WpViewport, ViewportState> for State {
+    fn request(
+        state: &mut State,
+        client: &Client,
+        viewport: &WpViewport,
+        request: wp_viewport::Request,
+        data: &ViewportState,
+        display: &DisplayHandle,
+        data_init: &mut DataInit<'_, State>,
+    ) {
+        let request = match request {
+            wp_viewport::Request::SetDestination { width, height } if width > 0 && height > 0 => {
+                wp_viewport::Request::SetDestination { width: limits::size(width), height: limits::size(height) }
+            }
+            other => other,
+        };
+        <ViewportState as Dispatch<WpViewport, ViewportState, State>>::request(
+            state, client, viewport, request, data, display, data_init,
+        );
+    }
+
+    fn destroyed(state: &mut State, client: ClientId, viewport: &WpViewport, data: &ViewportState) {
+        <ViewportState as Dispatch<WpViewport, ViewportState, State>>::destroyed(state, client, viewport, data);
+    }
+}

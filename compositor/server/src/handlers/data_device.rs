@@ -1,0 +1,98 @@
+//! Clipboard, primary selection, and drag and drop, each kept within its domain.
+
+use smithay::{
+    delegate_data_device, delegate_primary_selection,
+    input::Seat,
+    reexports::wayland_server::{
+        Resource,
+        protocol::{wl_data_source::WlDataSource, wl_surface::WlSurface},
+    },
+    wayland::selection::{
+        SelectionHandler, SelectionSource, SelectionTarget,
+        data_device::{
+            ClientDndGrabHandler, DataDeviceHandler, DataDeviceState, ServerDndGrabHandler,
+            set_data_device_focus,
+        },
+        primary_selection::{PrimarySelectionHandler, PrimarySelectionState, set_primary_focus},
+    },
+};
+
+use crate::{
+    client::{ClientOrigin, origin_of_surface},
+    state::State,
+};
+
+/// Whose text is in the clipboard, and whose in the primary selection.
+#[derive(Debug, Default)]
+pub(crate) struct SelectionOwners {
+    clipboard: Option<ClientOrigin>,
+    primary: Option<ClientOrigin>,
+    /// Whose drag is under way.
+    pub(crate) drag: Option<ClientOrigin>,
+}
+
+impl SelectionHandler for State {
+    type SelectionUserData = ();
+
+    fn new_selection(&mut self, target: SelectionTarget, source: Option<SelectionSource>, seat: Seat<State>) {
+        // Only the client with the keyboard may set a selection, so it is the owner.
+        let focus = seat.get_keyboard().and_then(|keyboard| keyboard.current_focus());
+        let owner = source.and(focus).and_then(|surface| origin_of_surface(&surface));
+        match target {
+            SelectionTarget::Clipboard => self.selections.clipboard = owner,
+            SelectionTarget::Primary => self.selections.primary = owner,
+        }
+        // The data device may have been kept from this client because of the owner before.
+        let seat = self.seat.clone();
+        self.loop_handle.insert_idle(move |state| {
+            let focus = seat.get_keyboard().and_then(|keyboard| keyboard.current_focus());
+            state.selection_focus_changed(focus.as_ref());
+        });
+    }
+}
+
+impl State {
+    /// Offer the selections to the client that now has the keyboard, if they come from the same
+    /// domain: what one domain copies, another neither reads nor learns of.
+    pub(crate) fn selection_focus_changed(&mut self, focus: Option<&WlSurface>) {
+        let client = focus.and_then(|surface| surface.client());
+        let origin = focus.and_then(origin_of_surface);
+        let allowed = |owner: &Option<ClientOrigin>| {
+            if owner.is_none() || *owner == origin { client.clone() } else { None }
+        };
+        set_data_device_focus(&self.display_handle, &self.seat, allowed(&self.selections.clipboard));
+        set_primary_focus(&self.display_handle, &self.seat, allowed(&self.selections.primary));
+    }
+}
+
+impl DataDeviceHandler for State {
+    fn data_device_state(&self) -> &DataDeviceState {
+        &self.protocols.data_device
+    }
+}
+
+impl ClientDndGrabHandler for State {
+    fn started(&mut self, _source: Option<WlDataSource>, _icon: Option<WlSurface>, seat: Seat<State>) {
+        let origin = seat
+            .get_pointer()
+            .and_then(|pointer| pointer.grab_start_data())
+            .and_then(|start| start.focus)
+            .and_then(|(surface, _)| origin_of_surface(&surface));
+        self.selections.drag = origin;
+    }
+
+    fn dropped(&mut self, _target: Option<WlSurface>, _validated: bool, _seat: Seat<State>) {
+        self.selections.drag = None;
+    }
+}
+
+impl ServerDndGrabHandler for State {}
+
+impl PrimarySelectionHandler for State {
+    fn primary_selection_state(&self) -> &PrimarySelectionState {
+        &self.protocols.primary_selection
+    }
+}
+
+delegate_data_device!(State);
+delegate_primary_selection!(State);

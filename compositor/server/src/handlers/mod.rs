@@ -1,0 +1,15 @@
+//! The compositor's half of each Wayland protocol that Smithay implements: one file a protocol.
+
+mod buffer;
+mod compositor;
+mod cursor;
+mod data_device;
+pub mod limits;
+mod output;
+mod seat;
+mod shm;
+mod xdg_decoration;
+mod xdg_shell;
+mod small;
+
+pub(crate) use data_device::SelectionOwners;

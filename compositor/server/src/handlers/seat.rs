@@ -1,0 +1,29 @@
+//! `wl_seat`: keyboard, pointer and touch.
+
+use smithay::{
+    delegate_seat,
+    input::{Seat, SeatHandler, SeatState, pointer::CursorImageStatus},
+    reexports::wayland_server::protocol::wl_surface::WlSurface,
+};
+
+use crate::state::State;
+
+impl SeatHandler for State {
+    type KeyboardFocus = WlSurface;
+    type PointerFocus = WlSurface;
+    type TouchFocus = WlSurface;
+
+    fn seat_state(&mut self) -> &mut SeatState<State> {
+        &mut self.protocols.seat
+    }
+
+    fn focus_changed(&mut self, _seat: &Seat<State>, focused: Option<&WlSurface>) {
+        self.selection_focus_changed(focused);
+    }
+
+    fn cursor_image(&mut self, _seat: &Seat<State>, image: CursorImageStatus) {
+        self.cursor = image;
+    }
+}
+
+delegate_seat!(State);

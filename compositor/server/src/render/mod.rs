@@ -1,0 +1,8 @@
+//! What is seen: the list of things to draw, the frames and their text, and when to draw.
+
+pub mod elements;
+pub mod frame_decoration;
+pub mod label;
+pub mod present;
+pub mod redraw;
+pub mod screenshot;

@@ -1,0 +1,180 @@
+//! From "something changed" to "it is seen": drawing, waiting for the vertical blank, telling the
+//! clients.
+
+use std::time::Duration;
+
+use smithay::{
+    desktop::utils::{OutputPresentationFeedback, take_presentation_feedback_surface_tree},
+    output::Output,
+    reexports::{
+        calloop::timer::{TimeoutAction, Timer},
+        wayland_protocols::wp::presentation_time::server::wp_presentation_feedback,
+        wayland_server::protocol::{wl_callback::WlCallback, wl_surface::WlSurface},
+    },
+    utils::{Clock, Monotonic, Time},
+    wayland::{
+        compositor::{SurfaceAttributes, TraversalAction, with_surface_tree_downward},
+        presentation::Refresh,
+    },
+};
+
+use crate::{
+    backend::BackendError,
+    render::{elements::Scene, redraw::RedrawState},
+    state::State,
+};
+
+/// An output and what is on its way to it.
+pub struct OutputView {
+    /// Smithay's output.
+    pub output: Output,
+    /// Whether a picture is due.
+    pub redraw: RedrawState,
+    /// Pictures drawn since the start.
+    pub pictures: u64,
+    /// The time between two vertical blanks; `None` for no waiting.
+    period: Option<Duration>,
+    /// When the last picture was seen.
+    last_vblank: Option<Time<Monotonic>>,
+    /// Vertical blanks since the start.
+    sequence: u64,
+    /// Whom to tell when the picture that was drawn is seen.
+    waiting: Waiting,
+}
+
+/// Those who want to know when a picture is seen.
+struct Waiting {
+    callbacks: Vec<WlCallback>,
+    feedback: OutputPresentationFeedback,
+}
+
+impl Waiting {
+    fn new(output: &Output) -> Waiting {
+        Waiting { callbacks: Vec::new(), feedback: OutputPresentationFeedback::new(output) }
+    }
+
+    /// Collect from a surface and all below it.
+    fn collect(&mut self, output: &Output, surface: &WlSurface) {
+        with_surface_tree_downward(
+            surface,
+            (),
+            |_, _, ()| TraversalAction::DoChildren(()),
+            |_, states, ()| {
+                let mut attributes = states.cached_state.get::<SurfaceAttributes>();
+                self.callbacks.append(&mut attributes.current().frame_callbacks);
+            },
+            |_, _, ()| true,
+        );
+        take_presentation_feedback_surface_tree(
+            surface,
+            &mut self.feedback,
+            |_, _| Some(output.clone()),
+            |_, _| wp_presentation_feedback::Kind::empty(),
+        );
+    }
+}
+
+impl OutputView {
+    /// For an output that shows a new picture every `period`.
+    pub fn new(output: Output, period: Option<Duration>) -> OutputView {
+        OutputView {
+            waiting: Waiting::new(&output),
+            output,
+            redraw: RedrawState::default(),
+            pictures: 0,
+            period,
+            last_vblank: None,
+            sequence: 0,
+        }
+    }
+
+    /// Whether something changed that no picture shows yet.
+    pub fn has_unseen_changes(&self) -> bool {
+        self.pictures == 0 || self.redraw == (RedrawState::WaitingForVBlank { redraw_needed: true })
+    }
+
+    /// How long until the next vertical blank: blanks keep their beat through a rest.
+    fn until_vblank(&self, now: Time<Monotonic>) -> Duration {
+        let (Some(period), Some(last)) = (self.period, self.last_vblank) else {
+            return self.period.unwrap_or_default();
+        };
+        let since = Time::elapsed(&last, now).as_nanos();
+        let period = period.as_nanos().max(1);
+        // Less than a period, which is at most a second.
+        Duration::from_nanos((period - since % period) as u64)
+    }
+}
+
+impl State {
+    /// Something that is seen has changed.
+    pub fn queue_redraw(&mut self) {
+        self.output.redraw.queue();
+    }
+
+    /// Draw, if something has changed and the last picture is seen.
+    pub(crate) fn redraw_if_queued(&mut self) {
+        if self.output.redraw.is_queued()
+            && let Err(error) = self.render_now()
+        {
+            // Drawing again at once would fail again at once.
+            self.output.redraw = RedrawState::Idle;
+            tracing::error!(%error, "a picture is lost");
+        }
+    }
+
+    /// Draw now, whether or not anything changed and whether or not the last picture was seen.
+    pub fn render_now(&mut self) -> Result<(), BackendError> {
+        self.refresh_frames();
+        let scene = Scene {
+            windows: self.windows.as_slice(),
+            theme: &self.theme,
+            background: self.config.background.0,
+        };
+        self.backend.render(&scene)?;
+        let view = &mut self.output;
+        view.pictures += 1;
+        for window in self.windows.iter().filter(|window| window.is_visible()) {
+            window.with_root_surfaces(|surface| view.waiting.collect(&view.output, surface));
+        }
+        let must_wait = view.redraw.drawn();
+        match view.period {
+            None => self.vblank(),
+            Some(_) if must_wait => {
+                let delay = view.until_vblank(self.clock.now());
+                let timer = Timer::from_duration(delay);
+                let inserted = self.loop_handle.insert_source(timer, |_, (), state| {
+                    state.vblank();
+                    TimeoutAction::Drop
+                });
+                if let Err(error) = inserted {
+                    tracing::error!(%error, "cannot wait for the vertical blank");
+                    self.vblank();
+                }
+            }
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The picture that was drawn last is now seen: tell those who wait for it.
+    fn vblank(&mut self) {
+        let now = Clock::<Monotonic>::new().now();
+        let view = &mut self.output;
+        view.redraw.vblank();
+        view.last_vblank = Some(now);
+        view.sequence += 1;
+        let mut waiting = std::mem::replace(&mut view.waiting, Waiting::new(&view.output));
+        // The protocol counts milliseconds in 32 bits and lets them wrap.
+        let milliseconds = Duration::from(now).as_millis() as u32;
+        for callback in waiting.callbacks.drain(..) {
+            callback.done(milliseconds);
+        }
+        let refresh = view.period.map_or(Refresh::Unknown, Refresh::fixed);
+        waiting.feedback.presented::<_, Monotonic>(
+            now,
+            refresh,
+            view.sequence,
+            wp_presentation_feedback::Kind::empty(),
+        );
+    }
+}

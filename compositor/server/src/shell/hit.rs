@@ -1,0 +1,126 @@
+//! What lies under a point: a client's pixels, a part of a frame, or nothing.
+
+use smithay::{
+    desktop::{WindowSurfaceType, utils::under_from_surface_tree},
+    reexports::wayland_server::protocol::wl_surface::WlSurface,
+    utils::{Logical, Point},
+};
+
+use super::{
+    grabs::ResizeEdges,
+    popups,
+    window::{Extent, Window, WindowId},
+};
+use crate::render::frame_decoration::FrameTheme;
+
+/// How near to a corner the border resizes in both directions.
+const CORNER: f64 = 24.0;
+
+/// What lies under a point.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Hit {
+    /// A client's surface takes input there.
+    Surface {
+        /// Of which window.
+        window: WindowId,
+        /// Which surface.
+        surface: WlSurface,
+        /// Where its top left corner is.
+        location: Point<f64, Logical>,
+    },
+    /// A part of a window's frame, or a place in a window where its client takes no input.
+    Frame {
+        /// Of which window.
+        window: WindowId,
+        /// Which part.
+        part: FramePart,
+    },
+}
+
+/// A part of a window's frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FramePart {
+    /// Drag it to move the window.
+    Bar,
+    /// Click it to close the window.
+    Close,
+    /// Drag it to change the window's size.
+    Border(ResizeEdges),
+    /// Inside the frame, but nothing there takes input.
+    Inside,
+}
+
+/// What lies under `point`. `windows` are given lowest first.
+pub fn hit_test(windows: &[Window], theme: &FrameTheme, point: Point<f64, Logical>) -> Option<Hit> {
+    windows.iter().rev().filter(|window| window.is_visible()).find_map(|window| {
+        popup_under(window, point)
+            .or_else(|| client_under(window, point))
+            .or_else(|| frame_under(window, theme, point))
+    })
+}
+
+fn popup_under(window: &Window, point: Point<f64, Logical>) -> Option<Hit> {
+    popups::placed(window).into_iter().filter(|popup| popup.area.to_f64().contains(point)).find_map(|popup| {
+        let found = under_from_surface_tree(
+            &popup.surface,
+            point,
+            popup.surface_location,
+            WindowSurfaceType::ALL,
+        );
+        found.map(|found| surface_hit(window, found))
+    })
+}
+
+fn client_under(window: &Window, point: Point<f64, Logical>) -> Option<Hit> {
+    let area = window.client_area();
+    if !area.to_f64().contains(point) {
+        return None;
+    }
+    let origin = area.loc - window.surface().geometry().loc;
+    match under_from_surface_tree(window.wl_surface(), point, origin, WindowSurfaceType::ALL) {
+        Some(found) => Some(surface_hit(window, found)),
+        None => Some(Hit::Frame { window: window.id(), part: FramePart::Inside }),
+    }
+}
+
+fn surface_hit(window: &Window, (surface, location): (WlSurface, Point<i32, Logical>)) -> Hit {
+    Hit::Surface { window: window.id(), surface, location: location.to_f64() }
+}
+
+fn frame_under(window: &Window, theme: &FrameTheme, point: Point<f64, Logical>) -> Option<Hit> {
+    if !window.has_frame() {
+        return None;
+    }
+    let outer = theme.outer(window.client_area());
+    if !outer.to_f64().contains(point) {
+        return None;
+    }
+    let from_start = point - outer.loc.to_f64();
+    let (width, height) = (f64::from(outer.size.w), f64::from(outer.size.h));
+    let border = f64::from(theme.border());
+    let part = if theme.close_button(outer).to_f64().contains(point) {
+        FramePart::Close
+    } else if window.extent() != Extent::Floating {
+        FramePart::Bar
+    } else {
+        let edges = ResizeEdges {
+            left: from_start.x < border,
+            right: from_start.x >= width - border,
+            top: from_start.y < border,
+            bottom: from_start.y >= height - border,
+        };
+        if edges == ResizeEdges::default() {
+            if from_start.y < f64::from(theme.bar_height()) { FramePart::Bar } else { FramePart::Inside }
+        } else {
+            let sideways = edges.left || edges.right;
+            let upright = edges.top || edges.bottom;
+            FramePart::Border(ResizeEdges {
+                left: edges.left || upright && from_start.x < CORNER,
+                right: edges.right || upright && from_start.x >= width - CORNER,
+                top: edges.top || sideways && from_start.y < CORNER,
+                bottom: edges.bottom || sideways && from_start.y >= height - CORNER,
+            })
+        }
+    };
+    Some(Hit::Frame { window: window.id(), part })
+}

@@ -1,0 +1,9 @@
+//! Windows: what they are, where they go, how they are moved.
+
+pub mod grabs;
+pub mod hit;
+pub mod placement;
+pub mod popups;
+pub mod stack;
+mod stage;
+pub mod window;

@@ -1,0 +1,138 @@
+//! Popups: where they may be, and who may open one.
+
+use smithay::{
+    backend::renderer::element::Id,
+    desktop::{PopupKind, PopupManager, utils::bbox_from_surface_tree},
+    reexports::wayland_server::protocol::wl_surface::WlSurface,
+    utils::{IsAlive, Logical, Point, Rectangle, Size},
+    wayland::{
+        compositor::{get_role, with_states},
+        shell::xdg::{
+            PopupSurface, SurfaceCachedState, XDG_POPUP_ROLE, XDG_TOPLEVEL_ROLE, XdgPopupSurfaceData,
+        },
+    },
+};
+
+use super::window::{GREATEST_SIDE, Window};
+
+/// The width of the border around a domain's popups.
+pub const BORDER: i32 = 2;
+/// How many popups may be nested in each other. Every step of theirs is walked at every frame.
+const DEEPEST: usize = 16;
+
+/// A popup that is drawn, and where.
+pub struct PlacedPopup {
+    /// Its surface.
+    pub surface: WlSurface,
+    /// Where the top left corner of the surface lies.
+    pub surface_location: Point<i32, Logical>,
+    /// Where it is seen: its window geometry.
+    pub area: Rectangle<i32, Logical>,
+}
+
+/// Names of the four sides of a popup's border, kept with its surface so that they stay the same
+/// from picture to picture.
+struct BorderIds([Id; 4]);
+
+impl PlacedPopup {
+    /// A name for one of the four sides of its border.
+    pub fn border_ids(&self) -> [Id; 4] {
+        with_states(&self.surface, |states| {
+            states
+                .data_map
+                .get_or_insert_threadsafe(|| BorderIds(std::array::from_fn(|_| Id::new())))
+                .0
+                .clone()
+        })
+    }
+}
+
+/// The popups of a window that have something to show, topmost first.
+pub fn placed(window: &Window) -> Vec<PlacedPopup> {
+    let window_location = window.client_area().loc;
+    PopupManager::popups_for_surface(window.wl_surface())
+        .filter_map(|(popup, offset)| {
+            let surface = popup.wl_surface();
+            let bounds = bbox_from_surface_tree(surface, (0, 0));
+            let set = with_states(surface, |states| {
+                states.cached_state.get::<SurfaceCachedState>().current().geometry
+            });
+            let geometry = set.and_then(|set| set.intersection(bounds)).unwrap_or(bounds);
+            if geometry.is_empty() {
+                return None;
+            }
+            let location = window_location + offset;
+            let side = |length: i32| length.min(GREATEST_SIDE);
+            Some(PlacedPopup {
+                surface: surface.clone(),
+                surface_location: location - geometry.loc,
+                area: Rectangle::new(location, Size::from((side(geometry.size.w), side(geometry.size.h)))),
+            })
+        })
+        .collect()
+}
+
+/// The four sides of a border around `area`.
+pub fn border(area: Rectangle<i32, Logical>) -> [Rectangle<i32, Logical>; 4] {
+    let (w, h) = (area.size.w, area.size.h);
+    let side = |x: i32, y: i32, w: i32, h: i32| Rectangle::new(area.loc + Point::from((x, y)), (w, h).into());
+    [
+        side(-BORDER, -BORDER, w + 2 * BORDER, BORDER),
+        side(-BORDER, h, w + 2 * BORDER, BORDER),
+        side(-BORDER, 0, BORDER, h),
+        side(w, 0, BORDER, h),
+    ]
+}
+
+/// Where a popup hangs.
+#[derive(Debug)]
+pub struct Chain {
+    /// The toplevel's surface.
+    pub root: WlSurface,
+    /// From the toplevel's geometry to the parent's.
+    pub offset: Point<i32, Logical>,
+}
+
+/// Follow a popup's parents up to its toplevel.
+///
+/// `None` if there is none: no parent, a parent that is neither toplevel nor popup, parents in a
+/// ring (a client can make one by taking roles away again), or more of them than anybody needs.
+/// Smithay's own walks assume that this was checked.
+pub fn chain(popup: &PopupSurface) -> Option<Chain> {
+    let mut surface = popup.get_parent_surface()?;
+    let mut offset = Point::default();
+    for _ in 0..DEEPEST {
+        if !surface.alive() {
+            return None;
+        }
+        let role = get_role(&surface);
+        if role == Some(XDG_TOPLEVEL_ROLE) {
+            return Some(Chain { root: surface, offset });
+        }
+        if role != Some(XDG_POPUP_ROLE) || &surface == popup.wl_surface() {
+            return None;
+        }
+        let (step, parent) = with_states(&surface, |states| {
+            let data = states.data_map.get::<XdgPopupSurfaceData>()?.lock().ok()?;
+            Some((data.current.geometry.loc, data.parent.clone()?))
+        })?;
+        offset += step;
+        surface = parent;
+    }
+    None
+}
+
+/// Put a popup where it fits on the output: `window` is its toplevel's window.
+pub fn constrain(popup: &PopupSurface, chain: &Chain, window: &Window, output: Rectangle<i32, Logical>) {
+    // The area to fit into, as the positioner counts: from the parent's geometry.
+    let mut target = output;
+    target.loc -= window.client_area().loc + chain.offset;
+    popup.with_pending_state(|state| {
+        state.geometry = state.positioner.get_unconstrained_geometry(target);
+    });
+}
+
+/// The popup as Smithay's popup list wants it.
+pub fn kind(popup: &PopupSurface) -> PopupKind {
+    PopupKind::Xdg(popup.clone())
+}

@@ -1,0 +1,95 @@
+//! All windows in the order in which they lie on each other.
+
+use smithay::{desktop::Window as Surface, reexports::wayland_server::protocol::wl_surface::WlSurface};
+
+use super::window::{Window, WindowId};
+use crate::client::ClientOrigin;
+
+/// All windows, lowest first. Windows without content are among them and not drawn.
+#[derive(Debug, Default)]
+pub struct WindowStack {
+    windows: Vec<Window>,
+    last_id: u64,
+}
+
+impl WindowStack {
+    /// A name that no window has had.
+    pub fn next_id(&mut self) -> WindowId {
+        self.last_id += 1;
+        WindowId(self.last_id)
+    }
+
+    /// Add a window on top.
+    pub fn push(&mut self, window: Window) {
+        self.windows.push(window);
+    }
+
+    /// Take a window out.
+    pub fn remove(&mut self, surface: &WlSurface) -> Option<Window> {
+        let index = self.windows.iter().position(|window| window.wl_surface() == surface)?;
+        Some(self.windows.remove(index))
+    }
+
+    /// Lay a window above all others.
+    pub fn raise(&mut self, id: WindowId) {
+        if let Some(index) = self.windows.iter().position(|window| window.id() == id) {
+            let window = self.windows.remove(index);
+            self.windows.push(window);
+        }
+    }
+
+    /// The window of this name.
+    pub fn get(&self, id: WindowId) -> Option<&Window> {
+        self.windows.iter().find(|window| window.id() == id)
+    }
+
+    /// The window of this name, to change it.
+    pub fn get_mut(&mut self, id: WindowId) -> Option<&mut Window> {
+        self.windows.iter_mut().find(|window| window.id() == id)
+    }
+
+    /// The window whose toplevel has this surface.
+    pub fn by_surface(&self, surface: &WlSurface) -> Option<&Window> {
+        self.windows.iter().find(|window| window.wl_surface() == surface)
+    }
+
+    /// The window whose toplevel has this surface, to change it.
+    pub fn by_surface_mut(&mut self, surface: &WlSurface) -> Option<&mut Window> {
+        self.windows.iter_mut().find(|window| window.wl_surface() == surface)
+    }
+
+    /// The window that has the focus.
+    pub fn active(&self) -> Option<&Window> {
+        self.windows.iter().find(|window| window.is_active())
+    }
+
+    /// The topmost window that is drawn.
+    pub fn topmost(&self) -> Option<&Window> {
+        self.windows.iter().rev().find(|window| window.is_visible())
+    }
+
+    /// All windows, lowest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Window> {
+        self.windows.iter()
+    }
+
+    /// All windows, lowest first, to change them.
+    pub fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut Window> {
+        self.windows.iter_mut()
+    }
+
+    /// All windows, lowest first.
+    pub fn as_slice(&self) -> &[Window] {
+        &self.windows
+    }
+
+    /// How many windows come from there.
+    pub fn count_from(&self, origin: &ClientOrigin) -> usize {
+        self.windows.iter().filter(|window| window.origin() == origin).count()
+    }
+
+    /// Smithay's windows, lowest first.
+    pub fn surfaces(&self) -> impl Iterator<Item = &Surface> {
+        self.windows.iter().map(Window::surface)
+    }
+}

@@ -1,0 +1,262 @@
+//! The compositor: everything that lives as long as it runs, and how it begins.
+
+use std::{
+    collections::HashMap, io, os::unix::net::UnixStream, sync::Arc,
+};
+
+use smithay::{
+    desktop::PopupManager,
+    input::{Seat, SeatState, keyboard::XkbConfig, pointer::CursorImageStatus},
+    reexports::{
+        calloop::{Interest, LoopHandle, LoopSignal, Mode, PostAction, generic::Generic},
+        wayland_protocols::xdg::shell::server::{xdg_surface::XdgSurface, xdg_toplevel::WmCapabilities},
+        wayland_server::{
+            Client, Display, DisplayHandle,
+            backend::{GlobalId, ObjectId},
+            protocol::wl_shm::Format,
+        },
+    },
+    utils::{Clock, Logical, Monotonic, Rectangle},
+    wayland::{
+        compositor::CompositorState,
+        cursor_shape::CursorShapeManagerState,
+        fractional_scale::FractionalScaleManagerState,
+        output::OutputManagerState,
+        presentation::PresentationState,
+        relative_pointer::RelativePointerManagerState,
+        selection::{data_device::DataDeviceState, primary_selection::PrimarySelectionState},
+        shell::xdg::{XdgShellState, decoration::XdgDecorationState},
+        shm::ShmState,
+        single_pixel_buffer::SinglePixelBufferState,
+        viewporter::ViewporterState,
+    },
+};
+
+use crate::{
+    backend::{Backend, BackendError, BackendKind},
+    client::{ClientOrigin, ClientState},
+    config::Config,
+    control::messages::BufferReport,
+    domain::Domains,
+    handlers::SelectionOwners,
+    render::{frame_decoration::FrameTheme, present::OutputView},
+    shell::stack::WindowStack,
+};
+
+/// The compositor.
+pub struct State {
+    /// As it was configured.
+    pub config: Config,
+    /// The event loop that everything runs in.
+    pub loop_handle: LoopHandle<'static, State>,
+    /// Ends the event loop.
+    pub loop_signal: Option<LoopSignal>,
+    /// Smithay's handle on all clients.
+    pub display_handle: DisplayHandle,
+    /// The domains whose windows are shown.
+    pub domains: Domains,
+    /// All windows.
+    pub windows: WindowStack,
+    /// Tells of the buffers that guests share; set by who imports them.
+    pub buffer_reports: Option<Box<dyn Fn() -> Vec<BufferReport>>>,
+    pub(crate) clock: Clock<Monotonic>,
+    pub(crate) protocols: Protocols,
+    pub(crate) seat: Seat<State>,
+    pub(crate) popups: PopupManager,
+    pub(crate) selections: SelectionOwners,
+    pub(crate) cursor: CursorImageStatus,
+    pub(crate) theme: FrameTheme,
+    pub(crate) backend: Backend,
+    pub(crate) output: OutputView,
+    /// The `xdg_surface` whose request is being handled; Smithay does not hand it on.
+    pub(crate) xdg_surface_in_request: Option<XdgSurface>,
+    /// How many rectangles each region of each client was made of.
+    pub(crate) region_rectangles: HashMap<ObjectId, u32>,
+    /// Windows that were ever placed; sets where the next one without room goes.
+    pub(crate) placed_windows: usize,
+}
+
+/// Smithay's state of each protocol.
+pub(crate) struct Protocols {
+    pub(crate) compositor: CompositorState,
+    pub(crate) shm: ShmState,
+    pub(crate) xdg_shell: XdgShellState,
+    pub(crate) seat: SeatState<State>,
+    pub(crate) data_device: DataDeviceState,
+    pub(crate) primary_selection: PrimarySelectionState,
+    /// Never looked at again: each only has to live as long as its global.
+    _kept: KeptProtocols,
+}
+
+struct KeptProtocols {
+    _decoration: XdgDecorationState,
+    _outputs: OutputManagerState,
+    _output: GlobalId,
+    _viewporter: ViewporterState,
+    _single_pixel: SinglePixelBufferState,
+    _fractional_scale: FractionalScaleManagerState,
+    _presentation: PresentationState,
+    _cursor_shape: CursorShapeManagerState,
+    _relative_pointer: RelativePointerManagerState,
+}
+
+/// Why the compositor cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The back end cannot start.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// The keyboard cannot be described to clients.
+    #[error(
+        "cannot build the keymap (layout `{layout}`, variant `{variant}`, model `{model}`): {reason}. \
+         Check [keyboard] in the configuration, and that the package xkb-data is installed \
+         (looked for in $XKB_CONFIG_ROOT or /usr/share/X11/xkb)"
+    )]
+    Keyboard {
+        /// The layout that was asked for.
+        layout: String,
+        /// The variant that was asked for.
+        variant: String,
+        /// The model that was asked for.
+        model: String,
+        /// What xkb said.
+        reason: String,
+    },
+    /// The event loop cannot be set up.
+    #[error("cannot set up the event loop: {0}")]
+    EventLoop(io::Error),
+    /// The Wayland display cannot be made.
+    #[error("cannot make a Wayland display: {0}")]
+    Display(String),
+}
+
+impl State {
+    /// Begin, within an event loop. No socket is opened: see [`State::insert_client`].
+    pub fn new(
+        config: Config,
+        kind: BackendKind,
+        loop_handle: LoopHandle<'static, State>,
+        display: Display<State>,
+    ) -> Result<State, StartError> {
+        let handle = display.handle();
+        let (backend, output) = Backend::start(kind, &config)?;
+        let clock = Clock::<Monotonic>::new();
+        let mut seat_state = SeatState::new();
+        let seat = new_seat(&mut seat_state, &handle, &config)?;
+        let protocols = Protocols {
+            compositor: CompositorState::new_v6::<State>(&handle),
+            shm: ShmState::new::<State>(
+                &handle,
+                [Format::Abgr8888, Format::Xbgr8888, Format::Argb2101010, Format::Xrgb2101010],
+            ),
+            xdg_shell: XdgShellState::new_with_capabilities::<State>(
+                &handle,
+                [WmCapabilities::Fullscreen, WmCapabilities::Maximize],
+            ),
+            seat: seat_state,
+            data_device: DataDeviceState::new::<State>(&handle),
+            primary_selection: PrimarySelectionState::new::<State>(&handle),
+            _kept: KeptProtocols {
+                _decoration: XdgDecorationState::new::<State>(&handle),
+                _outputs: OutputManagerState::new_with_xdg_output::<State>(&handle),
+                _output: output.create_global::<State>(&handle),
+                _viewporter: ViewporterState::new::<State>(&handle),
+                _single_pixel: SinglePixelBufferState::new::<State>(&handle),
+                _fractional_scale: FractionalScaleManagerState::new::<State>(&handle),
+                _presentation: PresentationState::new::<State>(&handle, clock.id() as u32),
+                _cursor_shape: CursorShapeManagerState::new::<State>(&handle),
+                _relative_pointer: RelativePointerManagerState::new::<State>(&handle),
+            },
+        };
+        dispatch_clients_in(&loop_handle, display).map_err(StartError::EventLoop)?;
+        tracing::info!(backend = backend.name(), output = %output.name(), "started");
+        let mut state = State {
+            domains: Domains::from_config(&config.domains),
+            theme: FrameTheme::new(&config.frame, config.background.0),
+            output: OutputView::new(output, config.refresh.period()),
+            config,
+            loop_handle,
+            loop_signal: None,
+            display_handle: handle,
+            windows: WindowStack::default(),
+            buffer_reports: None,
+            clock,
+            protocols,
+            seat,
+            popups: PopupManager::default(),
+            selections: SelectionOwners::default(),
+            cursor: CursorImageStatus::default_named(),
+            backend,
+            xdg_surface_in_request: None,
+            region_rectangles: HashMap::new(),
+            placed_windows: 0,
+        };
+        state.queue_redraw();
+        Ok(state)
+    }
+
+    /// Let a client in that is connected by this stream.
+    pub fn insert_client(&mut self, stream: UnixStream, origin: ClientOrigin) -> io::Result<Client> {
+        self.display_handle.insert_client(stream, Arc::new(ClientState::new(origin)))
+    }
+
+    /// What has to happen at the end of every turn of the event loop.
+    pub fn end_turn(&mut self) {
+        self.popups.cleanup();
+        self.redraw_if_queued();
+        if let Err(error) = self.display_handle.flush_clients() {
+            tracing::warn!(%error, "cannot send to clients");
+        }
+    }
+
+    /// The area that windows share.
+    pub fn output_area(&self) -> Rectangle<i32, Logical> {
+        let size = self.output.output.current_mode().map(|mode| mode.size).unwrap_or_default();
+        Rectangle::from_size(size.to_logical(1))
+    }
+
+    /// How many pictures were drawn since the start.
+    pub fn pictures_drawn(&self) -> u64 {
+        self.output.pictures
+    }
+}
+
+fn new_seat(
+    seat_state: &mut SeatState<State>,
+    handle: &DisplayHandle,
+    config: &Config,
+) -> Result<Seat<State>, StartError> {
+    let keyboard = &config.keyboard;
+    let xkb = XkbConfig {
+        rules: "",
+        model: &keyboard.model,
+        layout: &keyboard.layout,
+        variant: &keyboard.variant,
+        options: keyboard.options.clone(),
+    };
+    let mut seat = seat_state.new_wl_seat(handle, "seat0");
+    seat.add_keyboard(xkb, i32::from(keyboard.repeat_delay), i32::from(keyboard.repeat_rate)).map_err(
+        |error| StartError::Keyboard {
+            layout: keyboard.layout.clone(),
+            variant: keyboard.variant.clone(),
+            model: keyboard.model.clone(),
+            reason: error.to_string(),
+        },
+    )?;
+    seat.add_pointer();
+    seat.add_touch();
+    Ok(seat)
+}
+
+/// Read clients' requests whenever there are some.
+fn dispatch_clients_in(loop_handle: &LoopHandle<'static, State>, mut display: Display<State>) -> io::Result<()> {
+    let readable = display.backend().poll_fd().try_clone_to_owned()?;
+    let source = Generic::new(readable, Interest::READ, Mode::Level);
+    loop_handle
+        .insert_source(source, move |_, _, state| {
+            display.dispatch_clients(state)?;
+            Ok(PostAction::Continue)
+        })
+        .map(|_| ())
+        .map_err(|error| io::Error::other(error.to_string()))
+}
