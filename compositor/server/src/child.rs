@@ -18,7 +18,11 @@ use crate::server::Server;
 pub struct RunningProgram(Rc<Cell<Option<ExitStatus>>>);
 
 /// Start a program whose windows the compositor shows, and end the event loop when it ends.
-pub fn start(server: &mut Server, command: &[OsString], socket: &str) -> io::Result<RunningProgram> {
+pub fn start(
+    server: &mut Server,
+    command: &[OsString],
+    socket: &str,
+) -> io::Result<RunningProgram> {
     let (program, arguments) =
         command.split_first().ok_or_else(|| io::Error::other("no program is named after `--`"))?;
     let mut child = Command::new(program)
@@ -26,7 +30,9 @@ pub fn start(server: &mut Server, command: &[OsString], socket: &str) -> io::Res
         .env("WAYLAND_DISPLAY", socket)
         .env_remove("WAYLAND_SOCKET")
         .spawn()
-        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", program.to_string_lossy())))?;
+        .map_err(|error| {
+            io::Error::new(error.kind(), format!("{}: {error}", program.to_string_lossy()))
+        })?;
     let ended = Rc::new(Cell::new(None));
     let result = watch(server, &child, ended.clone());
     match result {
@@ -74,7 +80,8 @@ impl RunningProgram {
     /// shells count.
     pub fn exit_code(&self) -> ExitCode {
         let Some(status) = self.0.get() else { return ExitCode::FAILURE };
-        let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+        let code =
+            status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
         ExitCode::from(u8::try_from(code).unwrap_or(1))
     }
 }

@@ -82,7 +82,9 @@ impl FromStr for DomainArgument {
             .ok_or("write NAME=shm:PATH, for example work=shm:/run/work.sock")?;
         Ok(DomainArgument {
             name: name.parse().map_err(|error: config::ValueError| error.to_string())?,
-            address: address.parse().map_err(|error: crate::domain::AddressError| error.to_string())?,
+            address: address
+                .parse()
+                .map_err(|error: crate::domain::AddressError| error.to_string())?,
         })
     }
 }
@@ -107,7 +109,11 @@ impl Cli {
                 Some(domain) if domain.address.is_none() => domain.address = address,
                 _ => {
                     let colour = config::domain_colour(config.domains.len());
-                    config.domains.push(DomainConfig { name: argument.name.clone(), colour, address });
+                    config.domains.push(DomainConfig {
+                        name: argument.name.clone(),
+                        colour,
+                        address,
+                    });
                 }
             }
         }
@@ -123,7 +129,17 @@ mod tests {
     #[test]
     fn domains_and_command_are_read() {
         let cli = Cli::try_parse_from([
-            "x", "--size", "640x480", "--domain", "work=shm:/a", "--domain", "web=shm:/b=c", "--", "foot", "-e", "top",
+            "x",
+            "--size",
+            "640x480",
+            "--domain",
+            "work=shm:/a",
+            "--domain",
+            "web=shm:/b=c",
+            "--",
+            "foot",
+            "-e",
+            "top",
         ])
         .unwrap();
         let config = cli.to_config().unwrap();
@@ -139,7 +155,8 @@ mod tests {
             let error = Cli::try_parse_from(["x", "--domain", wrong]).unwrap_err().to_string();
             assert!(error.contains("write"), "{wrong}: {error}");
         }
-        let twice = Cli::try_parse_from(["x", "--domain", "a=shm:/a", "--domain", "a=shm:/b"]).unwrap();
+        let twice =
+            Cli::try_parse_from(["x", "--domain", "a=shm:/a", "--domain", "a=shm:/b"]).unwrap();
         assert!(twice.to_config().is_err());
     }
 }

@@ -49,7 +49,11 @@ pub struct ClientState {
 impl ClientState {
     /// For a client that has just connected.
     pub fn new(origin: ClientOrigin) -> ClientState {
-        ClientState { compositor: CompositorClientState::default(), origin, surfaces: AtomicUsize::new(0) }
+        ClientState {
+            compositor: CompositorClientState::default(),
+            origin,
+            surfaces: AtomicUsize::new(0),
+        }
     }
 
     /// Count a new surface. How many there are now.

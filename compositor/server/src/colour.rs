@@ -38,8 +38,13 @@ impl Colour {
     /// machine draws the same pixels.
     pub fn mixed(self, other: Colour, part: u32) -> Colour {
         let part = part.min(256);
-        let one = |a: u8, b: u8| ((u32::from(a) * (256 - part) + u32::from(b) * part + 128) >> 8) as u8;
-        Colour::new(one(self.red, other.red), one(self.green, other.green), one(self.blue, other.blue))
+        let one =
+            |a: u8, b: u8| ((u32::from(a) * (256 - part) + u32::from(b) * part + 128) >> 8) as u8;
+        Colour::new(
+            one(self.red, other.red),
+            one(self.green, other.green),
+            one(self.blue, other.blue),
+        )
     }
 
     /// The relative luminance, from 0 (black) to 1 (white), as WCAG 2.1 defines it.

@@ -166,7 +166,10 @@ impl FromStr for OutputSize {
         text.split_once('x')
             .and_then(|(width, height)| OutputSize::new(width.parse().ok()?, height.parse().ok()?))
             .ok_or_else(|| {
-                ValueError::new(text, "a size: write WIDTHxHEIGHT, each from 64 to 16384, for example \"1280x800\"")
+                ValueError::new(
+                    text,
+                    "a size: write WIDTHxHEIGHT, each from 64 to 16384, for example \"1280x800\"",
+                )
             })
     }
 }
@@ -180,7 +183,8 @@ impl FromStr for SocketName {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<SocketName, ValueError> {
-        let allowed = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+        let allowed =
+            |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
         // 64 leaves room for the directory in a socket address, which ends at 108 bytes.
         if (1..=64).contains(&text.len()) && text.chars().all(allowed) && !text.starts_with('.') {
             Ok(SocketName(text.to_owned()))
@@ -202,7 +206,8 @@ impl FromStr for DomainName {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<DomainName, ValueError> {
-        let allowed = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+        let allowed =
+            |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
         if (1..=31).contains(&text.len()) && text.chars().all(allowed) {
             Ok(DomainName(text.to_owned()))
         } else {
@@ -262,7 +267,10 @@ impl TryFrom<u32> for BorderWidth {
     fn try_from(pixels: u32) -> Result<Self, ValueError> {
         match i32::try_from(pixels) {
             Ok(pixels @ 1..=32) => Ok(BorderWidth(pixels)),
-            _ => Err(ValueError::new(pixels, "a border's width: write a number of pixels from 1 to 32")),
+            _ => Err(ValueError::new(
+                pixels,
+                "a border's width: write a number of pixels from 1 to 32",
+            )),
         }
     }
 }
@@ -333,7 +341,10 @@ impl TryFrom<u32> for Refresh {
     fn try_from(rate: u32) -> Result<Self, ValueError> {
         match u16::try_from(rate) {
             Ok(rate) if rate <= 1000 => Ok(Refresh(rate)),
-            _ => Err(ValueError::new(rate, "a refresh rate: write pictures a second, from 0 to 1000")),
+            _ => Err(ValueError::new(
+                rate,
+                "a refresh rate: write pictures a second, from 0 to 1000",
+            )),
         }
     }
 }
@@ -375,7 +386,8 @@ impl Config {
             Ok(text) => text,
             Err(source) => return Err(ConfigError::Read { path, source }),
         };
-        Config::from_toml(&text).map_err(|source| ConfigError::Parse { path, source: Box::new(source) })
+        Config::from_toml(&text)
+            .map_err(|source| ConfigError::Parse { path, source: Box::new(source) })
     }
 
     /// Check what concerns more than one value.
@@ -450,7 +462,8 @@ mod tests {
 
     #[test]
     fn two_domains_of_one_name_are_refused() {
-        let config = Config::from_toml("[[domain]]\nname = \"a\"\n[[domain]]\nname = \"a\"\n").unwrap();
+        let config =
+            Config::from_toml("[[domain]]\nname = \"a\"\n[[domain]]\nname = \"a\"\n").unwrap();
         assert!(matches!(config.check(), Err(ConfigError::SameName(_))));
     }
 }

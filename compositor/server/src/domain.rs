@@ -28,7 +28,9 @@ pub enum DomainAddress {
 
 /// The text is not an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not an address of a domain: write \"shm:\" and the path of a socket, for example \"shm:/run/work.sock\"")]
+#[error(
+    "`{0}` is not an address of a domain: write \"shm:\" and the path of a socket, for example \"shm:/run/work.sock\""
+)]
 pub struct AddressError(String);
 
 impl FromStr for DomainAddress {
@@ -51,7 +53,9 @@ impl fmt::Display for DomainAddress {
 }
 
 impl<'de> Deserialize<'de> for DomainAddress {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<DomainAddress, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<DomainAddress, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }

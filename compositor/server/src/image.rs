@@ -68,7 +68,8 @@ impl Image {
 
     /// A picture from the renderer's rows: blue, green, red and a byte that is ignored.
     pub fn from_bgrx(width: u32, height: u32, rows: &[u8]) -> Result<Image, ImageError> {
-        let pixels = rows.chunks_exact(4).flat_map(|pixel| [pixel[2], pixel[1], pixel[0]]).collect();
+        let pixels =
+            rows.chunks_exact(4).flat_map(|pixel| [pixel[2], pixel[1], pixel[0]]).collect();
         Image::from_rgb(width, height, pixels)
     }
 
@@ -77,7 +78,8 @@ impl Image {
         if width == 0 || height == 0 || width > LARGEST_SIDE * 3 || height > LARGEST_SIDE {
             return Err(error);
         }
-        let pixels = [colour.red, colour.green, colour.blue].repeat(width as usize * height as usize);
+        let pixels =
+            [colour.red, colour.green, colour.blue].repeat(width as usize * height as usize);
         Ok(Image { width, height, pixels })
     }
 
@@ -134,7 +136,8 @@ impl Image {
         let mut reader = decoder.read_info()?;
         let (width, height) = (reader.info().width, reader.info().height);
         let size_error = ImageError::Size { width, height, bytes: 0 };
-        let Some(needed) = reader.output_buffer_size().filter(|size| *size <= LARGEST_DECODED) else {
+        let Some(needed) = reader.output_buffer_size().filter(|size| *size <= LARGEST_DECODED)
+        else {
             return Err(size_error);
         };
         let mut data = vec![0; needed];
@@ -157,15 +160,16 @@ impl Image {
 
     /// Read a PNG file.
     pub fn read(path: &Path) -> Result<Image, ImageError> {
-        let bytes =
-            fs::read(path).map_err(|source| ImageError::File { path: path.to_path_buf(), source })?;
+        let bytes = fs::read(path)
+            .map_err(|source| ImageError::File { path: path.to_path_buf(), source })?;
         Image::from_png(&bytes)
     }
 
     /// Write a PNG file.
     pub fn write(&self, path: &Path) -> Result<(), ImageError> {
         let bytes = self.to_png()?;
-        fs::write(path, bytes).map_err(|source| ImageError::File { path: path.to_path_buf(), source })
+        fs::write(path, bytes)
+            .map_err(|source| ImageError::File { path: path.to_path_buf(), source })
     }
 }
 
@@ -224,7 +228,8 @@ pub fn side_by_side(a: &Image, b: &Image) -> Result<Image, ImageError> {
             if let Some(colour) = right {
                 picture.set_pixel(x + width + GAP_WIDTH, y, colour);
             }
-            let third = if left != right { MARK } else { right.unwrap_or(GAP).mixed(Colour::WHITE, 208) };
+            let third =
+                if left != right { MARK } else { right.unwrap_or(GAP).mixed(Colour::WHITE, 208) };
             if left.is_some() || right.is_some() {
                 picture.set_pixel(x + (width + GAP_WIDTH) * 2, y, third);
             }

@@ -81,9 +81,13 @@ impl State {
         match input {
             Input::PointerMotion { x, y } => self.pointer_motion(Point::from((x, y)), time),
             Input::PointerButton { button, pressed } => self.pointer_button(button, pressed, time),
-            Input::PointerAxis { horizontal, vertical } => self.pointer_axis(horizontal, vertical, time),
+            Input::PointerAxis { horizontal, vertical } => {
+                self.pointer_axis(horizontal, vertical, time)
+            }
             Input::Key { key, pressed } => self.key(key, pressed, time),
-            Input::Touch { finger, x, y, down } => self.touch(finger, Point::from((x, y)), down, time),
+            Input::Touch { finger, x, y, down } => {
+                self.touch(finger, Point::from((x, y)), down, time)
+            }
             Input::TouchUp { finger } => self.touch_up(finger, time),
         }
     }
@@ -93,11 +97,15 @@ impl State {
     }
 
     /// The surface under a point. While something is dragged, other domains do not notice.
-    fn surface_under(&self, point: Point<f64, Logical>) -> Option<(WlSurface, Point<f64, Logical>)> {
+    fn surface_under(
+        &self,
+        point: Point<f64, Logical>,
+    ) -> Option<(WlSurface, Point<f64, Logical>)> {
         match self.hit(point)? {
             Hit::Surface { surface, location, .. } => {
                 let dragging = self.selections.drag.as_ref();
-                let seen = dragging.is_none_or(|from| Some(from) == origin_of_surface(&surface).as_ref());
+                let seen =
+                    dragging.is_none_or(|from| Some(from) == origin_of_surface(&surface).as_ref());
                 seen.then_some((surface, location))
             }
             Hit::Frame { .. } => None,
@@ -106,7 +114,9 @@ impl State {
 
     fn within_output(&self, point: Point<f64, Logical>) -> Point<f64, Logical> {
         let size = self.output_area().size.to_f64();
-        let within = |value: f64, end: f64| if value.is_finite() { value.clamp(0.0, end - 1.0) } else { 0.0 };
+        let within = |value: f64, end: f64| {
+            if value.is_finite() { value.clamp(0.0, end - 1.0) } else { 0.0 }
+        };
         Point::from((within(point.x, size.w), within(point.y, size.h)))
     }
 
@@ -131,7 +141,12 @@ impl State {
     }
 
     /// A press gives the focus to what is under it, and works the frame.
-    fn pressed_at(&mut self, location: Point<f64, Logical>, button: u32, serial: smithay::utils::Serial) {
+    fn pressed_at(
+        &mut self,
+        location: Point<f64, Logical>,
+        button: u32,
+        serial: smithay::utils::Serial,
+    ) {
         match self.hit(location) {
             None => self.focus_window(None),
             Some(Hit::Surface { window, .. }) => self.focus_window(Some(window)),
@@ -143,7 +158,9 @@ impl State {
                 let start = GrabStartData { focus: None, button, location };
                 match part {
                     FramePart::Bar => self.start_drag(window, Drag::Move, start, serial),
-                    FramePart::Border(edges) => self.start_drag(window, Drag::Resize(edges), start, serial),
+                    FramePart::Border(edges) => {
+                        self.start_drag(window, Drag::Resize(edges), start, serial)
+                    }
                     FramePart::Close => {
                         if let Some(window) = self.windows.get(window) {
                             window.toplevel().send_close();

@@ -38,10 +38,14 @@ pub struct Server {
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// There is no directory for sockets.
-    #[error("XDG_RUNTIME_DIR is not set: set it to a directory that only you can enter, for example /run/user/UID")]
+    #[error(
+        "XDG_RUNTIME_DIR is not set: set it to a directory that only you can enter, for example /run/user/UID"
+    )]
     NoRuntimeDirectory,
     /// Another compositor has the name.
-    #[error("the socket {name} in $XDG_RUNTIME_DIR is taken by another compositor: choose another name with --socket")]
+    #[error(
+        "the socket {name} in $XDG_RUNTIME_DIR is taken by another compositor: choose another name with --socket"
+    )]
     Taken {
         /// The name.
         name: String,
@@ -69,8 +73,8 @@ pub enum ListenError {
 impl Server {
     /// A compositor that listens nowhere yet.
     pub fn new(config: Config, kind: BackendKind) -> Result<Server, StartError> {
-        let event_loop =
-            EventLoop::try_new().map_err(|error| StartError::EventLoop(io::Error::other(error.to_string())))?;
+        let event_loop = EventLoop::try_new()
+            .map_err(|error| StartError::EventLoop(io::Error::other(error.to_string())))?;
         let display = Display::new().map_err(|error| StartError::Display(error.to_string()))?;
         let mut state = State::new(config, kind, event_loop.handle(), display)?;
         state.loop_signal = Some(event_loop.get_signal());
@@ -78,7 +82,11 @@ impl Server {
     }
 
     /// Let a client in that is connected by this stream.
-    pub fn insert_client(&mut self, stream: UnixStream, origin: ClientOrigin) -> io::Result<Client> {
+    pub fn insert_client(
+        &mut self,
+        stream: UnixStream,
+        origin: ClientOrigin,
+    ) -> io::Result<Client> {
         self.state.insert_client(stream, origin)
     }
 
@@ -94,8 +102,9 @@ impl Server {
 
     /// Open the Wayland socket for local clients, and the control socket beside it. The name.
     pub fn listen(&mut self) -> Result<String, ListenError> {
-        let directory =
-            env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).ok_or(ListenError::NoRuntimeDirectory)?;
+        let directory = env::var_os("XDG_RUNTIME_DIR")
+            .map(PathBuf::from)
+            .ok_or(ListenError::NoRuntimeDirectory)?;
         let wanted = self.state.config.socket.as_ref().map(|name| name.to_string());
         let socket = match &wanted {
             Some(name) => ListeningSocketSource::with_name(name),
@@ -106,7 +115,11 @@ impl Server {
             match error {
                 BindError::AlreadyInUse => ListenError::Taken { name },
                 BindError::RuntimeDirNotSet => ListenError::NoRuntimeDirectory,
-                other => ListenError::Wayland { name, directory: directory.clone(), reason: other.to_string() },
+                other => ListenError::Wayland {
+                    name,
+                    directory: directory.clone(),
+                    reason: other.to_string(),
+                },
             }
         })?;
         let name = socket.socket_name().to_string_lossy().into_owned();

@@ -1,15 +1,15 @@
 //! The compositor: everything that lives as long as it runs, and how it begins.
 
-use std::{
-    collections::HashMap, io, os::unix::net::UnixStream, sync::Arc,
-};
+use std::{collections::HashMap, io, os::unix::net::UnixStream, sync::Arc};
 
 use smithay::{
     desktop::PopupManager,
     input::{Seat, SeatState, keyboard::XkbConfig, pointer::CursorImageStatus},
     reexports::{
         calloop::{Interest, LoopHandle, LoopSignal, Mode, PostAction, generic::Generic},
-        wayland_protocols::xdg::shell::server::{xdg_surface::XdgSurface, xdg_toplevel::WmCapabilities},
+        wayland_protocols::xdg::shell::server::{
+            xdg_surface::XdgSurface, xdg_toplevel::WmCapabilities,
+        },
         wayland_server::{
             Client, Display, DisplayHandle,
             backend::{GlobalId, ObjectId},
@@ -196,7 +196,11 @@ impl State {
     }
 
     /// Let a client in that is connected by this stream.
-    pub fn insert_client(&mut self, stream: UnixStream, origin: ClientOrigin) -> io::Result<Client> {
+    pub fn insert_client(
+        &mut self,
+        stream: UnixStream,
+        origin: ClientOrigin,
+    ) -> io::Result<Client> {
         self.display_handle.insert_client(stream, Arc::new(ClientState::new(origin)))
     }
 
@@ -235,21 +239,23 @@ fn new_seat(
         options: keyboard.options.clone(),
     };
     let mut seat = seat_state.new_wl_seat(handle, "seat0");
-    seat.add_keyboard(xkb, i32::from(keyboard.repeat_delay), i32::from(keyboard.repeat_rate)).map_err(
-        |error| StartError::Keyboard {
+    seat.add_keyboard(xkb, i32::from(keyboard.repeat_delay), i32::from(keyboard.repeat_rate))
+        .map_err(|error| StartError::Keyboard {
             layout: keyboard.layout.clone(),
             variant: keyboard.variant.clone(),
             model: keyboard.model.clone(),
             reason: error.to_string(),
-        },
-    )?;
+        })?;
     seat.add_pointer();
     seat.add_touch();
     Ok(seat)
 }
 
 /// Read clients' requests whenever there are some.
-fn dispatch_clients_in(loop_handle: &LoopHandle<'static, State>, mut display: Display<State>) -> io::Result<()> {
+fn dispatch_clients_in(
+    loop_handle: &LoopHandle<'static, State>,
+    mut display: Display<State>,
+) -> io::Result<()> {
     let readable = display.backend().poll_fd().try_clone_to_owned()?;
     let source = Generic::new(readable, Interest::READ, Mode::Level);
     loop_handle

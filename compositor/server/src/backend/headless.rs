@@ -4,9 +4,7 @@ use smithay::{
     backend::{
         allocator::Fourcc,
         renderer::{
-            Bind, ExportMem, Offscreen,
-            damage::OutputDamageTracker,
-            pixman::PixmanRenderer,
+            Bind, ExportMem, Offscreen, damage::OutputDamageTracker, pixman::PixmanRenderer,
         },
     },
     output::{Mode, Output, PhysicalProperties, Scale, Subpixel},

@@ -67,7 +67,8 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     match &cli.command {
         Command::Screenshot { file } => {
             let (_, png) = Control::from_environment()?.ask(Request::Screenshot)?;
-            std::fs::write(file, &png).with_context(|| format!("cannot write {}", file.display()))?;
+            std::fs::write(file, &png)
+                .with_context(|| format!("cannot write {}", file.display()))?;
         }
         Command::Diff { a, b, output } => return diff(cli, a, b, output),
         Command::Windows => show(cli, Request::Windows)?,
@@ -97,12 +98,16 @@ fn diff(cli: &Cli, a: &PathBuf, b: &PathBuf, output: &PathBuf) -> anyhow::Result
         if (first.width(), first.height()) != (second.width(), second.height()) {
             println!(
                 "the sizes differ: {}x{} and {}x{}",
-                first.width(), first.height(), second.width(), second.height()
+                first.width(),
+                first.height(),
+                second.width(),
+                second.height()
             );
         }
         println!(
             "{} pixels differ, from {left},{top} to {right},{bottom}; see {}",
-            difference.pixels, output.display()
+            difference.pixels,
+            output.display()
         );
     }
     Ok(ExitCode::from(1))
@@ -115,7 +120,9 @@ fn show(cli: &Cli, request: Request) -> anyhow::Result<()> {
             Answer::Windows(windows) => serde_json::to_string_pretty(windows),
             Answer::Domains(domains) => serde_json::to_string_pretty(domains),
             Answer::Buffers(buffers) => serde_json::to_string_pretty(buffers),
-            Answer::Screenshot { .. } | Answer::Error(_) => bail!("the compositor answered something else"),
+            Answer::Screenshot { .. } | Answer::Error(_) => {
+                bail!("the compositor answered something else")
+            }
         };
         println!("{}", text?);
         return Ok(());
@@ -169,7 +176,9 @@ fn show(cli: &Cli, request: Request) -> anyhow::Result<()> {
                 ]
             }),
         ),
-        Answer::Screenshot { .. } | Answer::Error(_) => bail!("the compositor answered something else"),
+        Answer::Screenshot { .. } | Answer::Error(_) => {
+            bail!("the compositor answered something else")
+        }
     };
     print!("{table}");
     Ok(())

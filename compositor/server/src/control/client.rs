@@ -19,7 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// No compositor is named.
-    #[error("{0} is not set: run this where the compositor's clients run, or set it to the name given to --socket")]
+    #[error(
+        "{0} is not set: run this where the compositor's clients run, or set it to the name given to --socket"
+    )]
     NoVariable(&'static str),
     /// The socket does not answer.
     #[error("no hyper-dmabuf-compositor answers at {}: {source}. Check WAYLAND_DISPLAY", path.display())]
@@ -53,12 +55,13 @@ pub fn socket_path(wayland_socket: &Path) -> PathBuf {
 impl Control {
     /// Connect to the compositor that `WAYLAND_DISPLAY` names.
     pub fn from_environment() -> Result<Control, ControlError> {
-        let name = env::var_os("WAYLAND_DISPLAY").ok_or(ControlError::NoVariable("WAYLAND_DISPLAY"))?;
+        let name =
+            env::var_os("WAYLAND_DISPLAY").ok_or(ControlError::NoVariable("WAYLAND_DISPLAY"))?;
         let wayland_socket = if Path::new(&name).is_absolute() {
             PathBuf::from(name)
         } else {
-            let directory =
-                env::var_os("XDG_RUNTIME_DIR").ok_or(ControlError::NoVariable("XDG_RUNTIME_DIR"))?;
+            let directory = env::var_os("XDG_RUNTIME_DIR")
+                .ok_or(ControlError::NoVariable("XDG_RUNTIME_DIR"))?;
             PathBuf::from(directory).join(name)
         };
         Control::connect(&socket_path(&wayland_socket))
@@ -75,12 +78,14 @@ impl Control {
 
     /// Ask, and return the answer with what follows it.
     pub fn ask(&mut self, request: Request) -> Result<(Answer, Vec<u8>), ControlError> {
-        let mut line = serde_json::to_vec(&request).map_err(|error| ControlError::Answer(error.to_string()))?;
+        let mut line = serde_json::to_vec(&request)
+            .map_err(|error| ControlError::Answer(error.to_string()))?;
         line.push(b'\n');
         self.0.get_mut().write_all(&line)?;
         let mut line = String::new();
         (&mut self.0).take(LONGEST_ANSWER).read_line(&mut line)?;
-        let answer = serde_json::from_str(&line).map_err(|error| ControlError::Answer(error.to_string()))?;
+        let answer =
+            serde_json::from_str(&line).map_err(|error| ControlError::Answer(error.to_string()))?;
         let mut following = Vec::new();
         match answer {
             Answer::Error(error) => return Err(ControlError::Refused(error)),

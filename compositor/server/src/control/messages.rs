@@ -130,7 +130,10 @@ mod tests {
 
     #[test]
     fn requests_and_answers_are_stable() {
-        assert_eq!(serde_json::to_string(&Request::Screenshot).unwrap(), r#"{"request":"screenshot"}"#);
+        assert_eq!(
+            serde_json::to_string(&Request::Screenshot).unwrap(),
+            r#"{"request":"screenshot"}"#
+        );
         assert_eq!(
             serde_json::to_string(&Answer::Screenshot { bytes: 7 }).unwrap(),
             r#"{"screenshot":{"bytes":7}}"#

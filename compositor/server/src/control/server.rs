@@ -55,7 +55,9 @@ pub fn listen(loop_handle: &LoopHandle<'static, State>, path: &Path) -> io::Resu
                             tracing::warn!(%error, "a control connection failed");
                         }
                     }
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(PostAction::Continue),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        return Ok(PostAction::Continue);
+                    }
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept control connections");
@@ -102,7 +104,10 @@ fn accept(state: &State, stream: UnixStream, connections: &Rc<Cell<usize>>) -> i
 }
 
 /// Read until a line is whole, then answer it.
-fn await_request(loop_handle: &LoopHandle<'static, State>, connection: Connection) -> io::Result<()> {
+fn await_request(
+    loop_handle: &LoopHandle<'static, State>,
+    connection: Connection,
+) -> io::Result<()> {
     // A descriptor of its own: while this source runs, another one may be waiting already.
     let source = Generic::new(connection.stream.try_clone()?, Interest::READ, Mode::Level);
     let mut connection = Some(connection);
@@ -159,7 +164,11 @@ impl Connection {
 }
 
 /// Write all of `bytes` as the other side takes them, then await the next request.
-fn send(loop_handle: &LoopHandle<'static, State>, connection: Connection, bytes: Vec<u8>) -> io::Result<()> {
+fn send(
+    loop_handle: &LoopHandle<'static, State>,
+    connection: Connection,
+    bytes: Vec<u8>,
+) -> io::Result<()> {
     let source = Generic::new(connection.stream.try_clone()?, Interest::WRITE, Mode::Level);
     let mut connection = Some(connection);
     let mut sent = 0;
@@ -168,7 +177,9 @@ fn send(loop_handle: &LoopHandle<'static, State>, connection: Connection, bytes:
             while sent < bytes.len() {
                 match (&**stream).write(&bytes[sent..]) {
                     Ok(length) => sent += length,
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(PostAction::Continue),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        return Ok(PostAction::Continue);
+                    }
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
                     Err(error) => {
                         tracing::debug!(%error, "a control connection ended");
@@ -207,7 +218,9 @@ fn answer(state: &mut State, line: &[u8]) -> Vec<u8> {
                 Err(error) => Answer::Error(error),
             }
         }
-        Err(error) => Answer::Error(format!("this compositor does not understand the request: {error}")),
+        Err(error) => {
+            Answer::Error(format!("this compositor does not understand the request: {error}"))
+        }
     };
     // Reports hold only text and numbers, which always can be written as JSON.
     let mut bytes = serde_json::to_vec(&answer)

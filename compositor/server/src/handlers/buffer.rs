@@ -1,6 +1,8 @@
 //! What happens when a client destroys a `wl_buffer` of any kind.
 
-use smithay::{reexports::wayland_server::protocol::wl_buffer::WlBuffer, wayland::buffer::BufferHandler};
+use smithay::{
+    reexports::wayland_server::protocol::wl_buffer::WlBuffer, wayland::buffer::BufferHandler,
+};
 
 use crate::state::State;
 

@@ -26,8 +26,8 @@ use smithay::{
     wayland::{
         compositor::{
             CompositorClientState, CompositorHandler, CompositorState, Damage, RegionUserData,
-            SubsurfaceUserData, SurfaceAttributes, SurfaceUserData, add_pre_commit_hook, get_parent,
-            is_sync_subsurface, with_states,
+            SubsurfaceUserData, SurfaceAttributes, SurfaceUserData, add_pre_commit_hook,
+            get_parent, is_sync_subsurface, with_states,
         },
         viewporter::{ViewportState, ViewporterState, ensure_viewport_valid},
     },
@@ -52,10 +52,8 @@ impl CompositorHandler for State {
 
     fn new_subsurface(&mut self, surface: &WlSurface, parent: &WlSurface) {
         let depth = limits::depth(parent) + 1 + limits::height(surface);
-        if depth > limits::DEEPEST_SUBSURFACES
-            && let Some(client) = surface.client()
-        {
-            limits::exceeded(&self.display_handle, &client, surface, "subsurfaces are nested too deep");
+        if depth > limits::DEEPEST_SUBSURFACES {
+            limits::exceeded(surface, "subsurfaces are nested too deep");
         }
     }
 
@@ -95,7 +93,8 @@ fn before_commit(state: &mut State, _display: &DisplayHandle, surface: &WlSurfac
         let mut attributes = states.cached_state.get::<SurfaceAttributes>();
         let damage = &mut attributes.pending().damage;
         if damage.len() >= limits::MOST_DAMAGE {
-            let all = Rectangle::<i32, Buffer>::from_size((limits::LARGEST, limits::LARGEST).into());
+            let all =
+                Rectangle::<i32, Buffer>::from_size((limits::LARGEST, limits::LARGEST).into());
             *damage = vec![Damage::Buffer(all)];
         }
     });
@@ -125,7 +124,7 @@ impl Dispatch<WlCompositor, ()> for State {
         if creates_surface && let Some(data) = client.get_data::<ClientState>() {
             let surfaces = data.surface_created();
             if surfaces > limits::MOST_SURFACES {
-                limits::exceeded(display, client, compositor, "too many surfaces");
+                limits::exceeded(compositor, "too many surfaces");
             }
         }
     }
@@ -143,7 +142,9 @@ impl Dispatch<WlSurface, SurfaceUserData> for State {
     ) {
         use wl_surface::Request;
         let request = match request {
-            Request::Damage { .. } | Request::DamageBuffer { .. } if damage_is_full(surface) => return,
+            Request::Damage { .. } | Request::DamageBuffer { .. } if damage_is_full(surface) => {
+                return;
+            }
             Request::Damage { x, y, width, height } => {
                 let [x, y, width, height] = bounded(x, y, width, height);
                 Request::Damage { x, y, width, height }
@@ -155,13 +156,15 @@ impl Dispatch<WlSurface, SurfaceUserData> for State {
             Request::Attach { buffer, x, y } => {
                 Request::Attach { buffer, x: limits::position(x), y: limits::position(y) }
             }
-            Request::Offset { x, y } => Request::Offset { x: limits::position(x), y: limits::position(y) },
+            Request::Offset { x, y } => {
+                Request::Offset { x: limits::position(x), y: limits::position(y) }
+            }
             Request::SetBufferScale { scale } if scale > limits::LARGEST_SCALE => {
                 surface.post_error(wl_surface::Error::InvalidScale, "the scale is too large");
                 return;
             }
             Request::Frame { .. } if waiting_callbacks(surface) >= limits::MOST_CALLBACKS => {
-                limits::exceeded(display, client, surface, "too many frame callbacks wait");
+                limits::exceeded(surface, "too many frame callbacks wait");
                 return;
             }
             other => other,
@@ -229,7 +232,7 @@ impl Dispatch<WlRegion, RegionUserData> for State {
             let count = state.region_rectangles.entry(region.id()).or_default();
             *count += 1;
             if *count > limits::MOST_REGION_RECTANGLES {
-                limits::exceeded(display, client, region, "the region has too many rectangles");
+                limits::exceeded(region, "the region has too many rectangles");
                 return;
             }
         }
@@ -257,9 +260,10 @@ impl Dispatch<WlSubsurface, SubsurfaceUserData> for State {
         data_init: &mut DataInit<'_, State>,
     ) {
         let request = match request {
-            wl_subsurface::Request::SetPosition { x, y } => {
-                wl_subsurface::Request::SetPosition { x: limits::position(x), y: limits::position(y) }
-            }
+            wl_subsurface::Request::SetPosition { x, y } => wl_subsurface::Request::SetPosition {
+                x: limits::position(x),
+                y: limits::position(y),
+            },
             other => other,
         };
         <CompositorState as Dispatch<WlSubsurface, SubsurfaceUserData, State>>::request(
@@ -267,7 +271,12 @@ impl Dispatch<WlSubsurface, SubsurfaceUserData> for State {
         );
     }
 
-    fn destroyed(state: &mut State, client: ClientId, subsurface: &WlSubsurface, data: &SubsurfaceUserData) {
+    fn destroyed(
+        state: &mut State,
+        client: ClientId,
+        subsurface: &WlSubsurface,
+        data: &SubsurfaceUserData,
+    ) {
         <CompositorState as Dispatch<WlSubsurface, SubsurfaceUserData, State>>::destroyed(
             state, client, subsurface, data,
         );
@@ -287,7 +296,10 @@ impl Dispatch<WpViewport, ViewportState> for State {
     ) {
         let request = match request {
             wp_viewport::Request::SetDestination { width, height } if width > 0 && height > 0 => {
-                wp_viewport::Request::SetDestination { width: limits::size(width), height: limits::size(height) }
+                wp_viewport::Request::SetDestination {
+                    width: limits::size(width),
+                    height: limits::size(height),
+                }
             }
             other => other,
         };
@@ -297,6 +309,8 @@ impl Dispatch<WpViewport, ViewportState> for State {
     }
 
     fn destroyed(state: &mut State, client: ClientId, viewport: &WpViewport, data: &ViewportState) {
-        <ViewportState as Dispatch<WpViewport, ViewportState, State>>::destroyed(state, client, viewport, data);
+        <ViewportState as Dispatch<WpViewport, ViewportState, State>>::destroyed(
+            state, client, viewport, data,
+        );
     }
 }

@@ -34,7 +34,12 @@ pub(crate) struct SelectionOwners {
 impl SelectionHandler for State {
     type SelectionUserData = ();
 
-    fn new_selection(&mut self, target: SelectionTarget, source: Option<SelectionSource>, seat: Seat<State>) {
+    fn new_selection(
+        &mut self,
+        target: SelectionTarget,
+        source: Option<SelectionSource>,
+        seat: Seat<State>,
+    ) {
         // Only the client with the keyboard may set a selection, so it is the owner.
         let focus = seat.get_keyboard().and_then(|keyboard| keyboard.current_focus());
         let owner = source.and(focus).and_then(|surface| origin_of_surface(&surface));
@@ -60,7 +65,11 @@ impl State {
         let allowed = |owner: &Option<ClientOrigin>| {
             if owner.is_none() || *owner == origin { client.clone() } else { None }
         };
-        set_data_device_focus(&self.display_handle, &self.seat, allowed(&self.selections.clipboard));
+        set_data_device_focus(
+            &self.display_handle,
+            &self.seat,
+            allowed(&self.selections.clipboard),
+        );
         set_primary_focus(&self.display_handle, &self.seat, allowed(&self.selections.primary));
     }
 }
@@ -72,7 +81,12 @@ impl DataDeviceHandler for State {
 }
 
 impl ClientDndGrabHandler for State {
-    fn started(&mut self, _source: Option<WlDataSource>, _icon: Option<WlSurface>, seat: Seat<State>) {
+    fn started(
+        &mut self,
+        _source: Option<WlDataSource>,
+        _icon: Option<WlSurface>,
+        seat: Seat<State>,
+    ) {
         let origin = seat
             .get_pointer()
             .and_then(|pointer| pointer.grab_start_data())

@@ -3,11 +3,7 @@
 
 use smithay::{
     backend::renderer::utils::with_renderer_surface_state,
-    reexports::wayland_server::{
-        Client, DisplayHandle, Resource,
-        backend::protocol::ProtocolError,
-        protocol::wl_surface::WlSurface,
-    },
+    reexports::wayland_server::{Resource, protocol::wl_surface::WlSurface},
     wayland::compositor::{
         BufferAssignment, SurfaceAttributes, get_children, get_parent, with_states,
     },
@@ -42,19 +38,13 @@ pub fn size(value: i32) -> i32 {
     value.clamp(0, LARGEST)
 }
 
+/// The code of the error that a client gets for asking for more than it may have. No protocol has
+/// one for this on every object, so it is one that none uses; the message says what was too much.
+const TOO_MUCH: u32 = u32::MAX;
+
 /// Disconnect a client that asks for more than it may have.
-pub fn exceeded(display: &DisplayHandle, client: &Client, object: &impl Resource, message: &str) {
-    // `wl_display.error.no_memory`: the one error that any request may raise.
-    const NO_MEMORY: u32 = 2;
-    client.kill(
-        display,
-        ProtocolError {
-            code: NO_MEMORY,
-            object_id: 1,
-            object_interface: "wl_display".to_owned(),
-            message: format!("{}: {message}", object.id()),
-        },
-    );
+pub fn exceeded(object: &impl Resource, message: &str) {
+    object.post_error(TOO_MUCH, message);
 }
 
 /// How many steps lead from a surface up to the root of its tree.

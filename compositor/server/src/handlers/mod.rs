@@ -8,8 +8,8 @@ pub mod limits;
 mod output;
 mod seat;
 mod shm;
+mod small;
 mod xdg_decoration;
 mod xdg_shell;
-mod small;
 
 pub(crate) use data_device::SelectionOwners;

@@ -48,6 +48,8 @@ impl Dispatch<WlShmPool, ShmPoolUserData> for State {
     }
 
     fn destroyed(state: &mut State, client: ClientId, pool: &WlShmPool, data: &ShmPoolUserData) {
-        <ShmState as Dispatch<WlShmPool, ShmPoolUserData, State>>::destroyed(state, client, pool, data);
+        <ShmState as Dispatch<WlShmPool, ShmPoolUserData, State>>::destroyed(
+            state, client, pool, data,
+        );
     }
 }

@@ -48,7 +48,8 @@ struct XdgSurfaceOf(std::sync::Mutex<Option<XdgSurface>>);
 
 fn remember(surface: &WlSurface, xdg_surface: Option<XdgSurface>) {
     with_states(surface, |states| {
-        let kept = states.data_map.get_or_insert_threadsafe(|| XdgSurfaceOf(std::sync::Mutex::new(None)));
+        let kept =
+            states.data_map.get_or_insert_threadsafe(|| XdgSurfaceOf(std::sync::Mutex::new(None)));
         if let Ok(mut kept) = kept.0.lock() {
             *kept = xdg_surface;
         }
@@ -63,8 +64,14 @@ impl State {
             return;
         }
         let unconfigured = with_states(surface, |states| {
-            let toplevel = states.data_map.get::<XdgToplevelSurfaceData>().filter(|_| role == Some(XDG_TOPLEVEL_ROLE));
-            let popup = states.data_map.get::<XdgPopupSurfaceData>().filter(|_| role == Some(XDG_POPUP_ROLE));
+            let toplevel = states
+                .data_map
+                .get::<XdgToplevelSurfaceData>()
+                .filter(|_| role == Some(XDG_TOPLEVEL_ROLE));
+            let popup = states
+                .data_map
+                .get::<XdgPopupSurfaceData>()
+                .filter(|_| role == Some(XDG_POPUP_ROLE));
             let configured = toplevel
                 .and_then(|data| data.lock().ok().map(|data| data.configured))
                 .or_else(|| popup.and_then(|data| data.lock().ok().map(|data| data.configured)));
@@ -100,7 +107,13 @@ impl State {
     }
 
     /// Begin a drag that a client asks for, if it holds the pointer with a pressed button.
-    fn start_client_drag(&mut self, toplevel: &ToplevelSurface, seat: &WlSeat, serial: Serial, drag: Drag) {
+    fn start_client_drag(
+        &mut self,
+        toplevel: &ToplevelSurface,
+        seat: &WlSeat,
+        serial: Serial,
+        drag: Drag,
+    ) {
         let Some(start) = self.grab_start(seat, serial, toplevel.wl_surface()) else { return };
         if let Some(window) = self.windows.by_surface(toplevel.wl_surface()).map(Window::id) {
             self.start_drag(window, drag, start, serial);
@@ -108,7 +121,12 @@ impl State {
     }
 
     /// What began the grab of this serial, if it was a press on a surface of the same client.
-    fn grab_start(&self, seat: &WlSeat, serial: Serial, surface: &WlSurface) -> Option<GrabStartData<State>> {
+    fn grab_start(
+        &self,
+        seat: &WlSeat,
+        serial: Serial,
+        surface: &WlSurface,
+    ) -> Option<GrabStartData<State>> {
         let seat = Seat::<State>::from_resource(seat)?;
         let pointer = seat.get_pointer()?;
         if !pointer.has_grab(serial) {
@@ -142,9 +160,7 @@ impl XdgShellHandler for State {
         remember(surface, self.xdg_surface_in_request.take());
         let origin = origin_of_surface(surface).unwrap_or(ClientOrigin::Local);
         if self.windows.count_from(&origin) >= limits::MOST_WINDOWS {
-            if let Some(client) = surface.client() {
-                limits::exceeded(&self.display_handle, &client, surface, "too many windows");
-            }
+            limits::exceeded(surface, "too many windows");
             return;
         }
         let id = self.windows.next_id();
@@ -187,7 +203,8 @@ impl XdgShellHandler for State {
         let keyboard = seat.get_keyboard();
         let pointer = seat.get_pointer();
         // A grab belongs to the press that opened the menu, or to the grab of the menu before.
-        let taken = |grabbed: bool, has: bool, has_previous: bool| grabbed && !(has || has_previous);
+        let taken =
+            |grabbed: bool, has: bool, has_previous: bool| grabbed && !(has || has_previous);
         let previous = grab.previous_serial().unwrap_or(serial);
         let keyboard_taken = keyboard.as_ref().is_some_and(|keyboard| {
             taken(keyboard.is_grabbed(), keyboard.has_grab(serial), keyboard.has_grab(previous))
@@ -212,7 +229,13 @@ impl XdgShellHandler for State {
         self.start_client_drag(&toplevel, &seat, serial, Drag::Move);
     }
 
-    fn resize_request(&mut self, toplevel: ToplevelSurface, seat: WlSeat, serial: Serial, edges: ResizeEdge) {
+    fn resize_request(
+        &mut self,
+        toplevel: ToplevelSurface,
+        seat: WlSeat,
+        serial: Serial,
+        edges: ResizeEdge,
+    ) {
         self.start_client_drag(&toplevel, &seat, serial, Drag::Resize(edges.into()));
     }
 
@@ -308,13 +331,27 @@ impl Dispatch<XdgSurface, XdgSurfaceUserData> for State {
             other => other,
         };
         <XdgShellState as Dispatch<XdgSurface, XdgSurfaceUserData, State>>::request(
-            state, client, xdg_surface, request, data, display, data_init,
+            state,
+            client,
+            xdg_surface,
+            request,
+            data,
+            display,
+            data_init,
         );
     }
 
-    fn destroyed(state: &mut State, client: ClientId, xdg_surface: &XdgSurface, data: &XdgSurfaceUserData) {
+    fn destroyed(
+        state: &mut State,
+        client: ClientId,
+        xdg_surface: &XdgSurface,
+        data: &XdgSurfaceUserData,
+    ) {
         <XdgShellState as Dispatch<XdgSurface, XdgSurfaceUserData, State>>::destroyed(
-            state, client, xdg_surface, data,
+            state,
+            client,
+            xdg_surface,
+            data,
         );
     }
 }
@@ -353,7 +390,12 @@ impl Dispatch<XdgToplevel, XdgShellSurfaceUserData> for State {
         );
     }
 
-    fn destroyed(state: &mut State, client: ClientId, toplevel: &XdgToplevel, data: &XdgShellSurfaceUserData) {
+    fn destroyed(
+        state: &mut State,
+        client: ClientId,
+        toplevel: &XdgToplevel,
+        data: &XdgShellSurfaceUserData,
+    ) {
         <XdgShellState as Dispatch<XdgToplevel, XdgShellSurfaceUserData, State>>::destroyed(
             state, client, toplevel, data,
         );

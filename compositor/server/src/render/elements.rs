@@ -63,11 +63,8 @@ where
 }
 
 /// The popups of a window, each with a thin border when it belongs to a domain.
-fn push_popups<R>(
-    renderer: &mut R,
-    window: &Window,
-    elements: &mut Vec<OutputElement<R>>,
-) where
+fn push_popups<R>(renderer: &mut R, window: &Window, elements: &mut Vec<OutputElement<R>>)
+where
     R: Renderer + ImportAll + ImportMem,
     R::TextureId: Clone + Send + 'static,
 {
@@ -115,7 +112,10 @@ fn push_frame<R>(
     }
     for (side, location) in parts.sides {
         let location = location.to_physical(1);
-        elements.push(SolidColorRenderElement::from_buffer(side, location, 1.0, 1.0, Kind::Unspecified).into());
+        elements.push(
+            SolidColorRenderElement::from_buffer(side, location, 1.0, 1.0, Kind::Unspecified)
+                .into(),
+        );
     }
 }
 

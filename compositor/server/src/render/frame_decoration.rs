@@ -216,7 +216,12 @@ fn draw_bar(theme: &FrameTheme, width: i32, frame_colour: Colour, text: &FrameTe
     let title = face.shortened(&text.title, end - x - GAP);
     face.draw(&mut canvas, TextPlace { x, baseline }, &title, text_colour);
     let middle = theme.bar_height / 2;
-    canvas.cross(width - theme.border - button / 2, middle, (theme.bar_height / 7).max(2), text_colour);
+    canvas.cross(
+        width - theme.border - button / 2,
+        middle,
+        (theme.bar_height / 7).max(2),
+        text_colour,
+    );
     canvas
 }
 

@@ -39,7 +39,9 @@ impl Typeface {
     /// How many pixels the tallest letters rise above the line.
     pub fn cap_height(&self) -> i32 {
         let glyph = self.font.glyph_id('H').with_scale(self.scale);
-        self.font.outline_glyph(glyph).map_or(0, |outline| -outline.px_bounds().min.y.floor() as i32)
+        self.font
+            .outline_glyph(glyph)
+            .map_or(0, |outline| -outline.px_bounds().min.y.floor() as i32)
     }
 
     /// How wide text is.

@@ -20,7 +20,9 @@ impl RedrawState {
     pub fn queue(&mut self) {
         *self = match *self {
             RedrawState::Idle | RedrawState::Queued => RedrawState::Queued,
-            RedrawState::WaitingForVBlank { .. } => RedrawState::WaitingForVBlank { redraw_needed: true },
+            RedrawState::WaitingForVBlank { .. } => {
+                RedrawState::WaitingForVBlank { redraw_needed: true }
+            }
         };
     }
 

@@ -4,9 +4,9 @@
 use smithay::{
     input::pointer::{
         AxisFrame, ButtonEvent, GestureHoldBeginEvent, GestureHoldEndEvent, GesturePinchBeginEvent,
-        GesturePinchEndEvent, GesturePinchUpdateEvent, GestureSwipeBeginEvent, GestureSwipeEndEvent,
-        GestureSwipeUpdateEvent, GrabStartData, MotionEvent, PointerGrab, PointerInnerHandle,
-        RelativeMotionEvent,
+        GesturePinchEndEvent, GesturePinchUpdateEvent, GestureSwipeBeginEvent,
+        GestureSwipeEndEvent, GestureSwipeUpdateEvent, GrabStartData, MotionEvent, PointerGrab,
+        PointerInnerHandle, RelativeMotionEvent,
     },
     reexports::{
         wayland_protocols::xdg::shell::server::xdg_toplevel::{ResizeEdge, State as ToplevelState},
@@ -87,7 +87,9 @@ impl WindowGrab {
                 let size = window.client_area().size;
                 // The title bar stays within reach.
                 window.move_to(Point::from((
-                    wanted.x.clamp(ALWAYS_ON_OUTPUT - size.w, (area.size.w - ALWAYS_ON_OUTPUT).max(0)),
+                    wanted
+                        .x
+                        .clamp(ALWAYS_ON_OUTPUT - size.w, (area.size.w - ALWAYS_ON_OUTPUT).max(0)),
                     wanted.y.clamp(bar, (area.size.h - 1).max(bar)),
                 )));
             }
@@ -127,7 +129,14 @@ fn resized(
 ) -> Size<i32, Logical> {
     let side = |initial: i32, delta: i32, before: bool, after: bool, limits: (i32, i32, i32)| {
         let (least, greatest, otherwise) = limits;
-        let wanted = initial + if before { -delta } else if after { delta } else { 0 };
+        let wanted = initial
+            + if before {
+                -delta
+            } else if after {
+                delta
+            } else {
+                0
+            };
         let least = if least > 0 { least } else { otherwise }.min(GREATEST_SIDE);
         let greatest = if greatest > 0 { greatest } else { GREATEST_SIDE };
         wanted.clamp(least, greatest.max(least))
@@ -157,7 +166,12 @@ impl PointerGrab<State> for WindowGrab {
         self.follow(state, event.location);
     }
 
-    fn button(&mut self, state: &mut State, handle: &mut PointerInnerHandle<'_, State>, event: &ButtonEvent) {
+    fn button(
+        &mut self,
+        state: &mut State,
+        handle: &mut PointerInnerHandle<'_, State>,
+        event: &ButtonEvent,
+    ) {
         handle.button(state, event);
         if handle.current_pressed().is_empty() {
             handle.unset_grab(self, state, event.serial, event.time, true);
@@ -182,7 +196,12 @@ impl PointerGrab<State> for WindowGrab {
         handle.relative_motion(state, focus, event);
     }
 
-    fn axis(&mut self, state: &mut State, handle: &mut PointerInnerHandle<'_, State>, details: AxisFrame) {
+    fn axis(
+        &mut self,
+        state: &mut State,
+        handle: &mut PointerInnerHandle<'_, State>,
+        details: AxisFrame,
+    ) {
         handle.axis(state, details);
     }
 

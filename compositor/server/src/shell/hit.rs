@@ -60,15 +60,17 @@ pub fn hit_test(windows: &[Window], theme: &FrameTheme, point: Point<f64, Logica
 }
 
 fn popup_under(window: &Window, point: Point<f64, Logical>) -> Option<Hit> {
-    popups::placed(window).into_iter().filter(|popup| popup.area.to_f64().contains(point)).find_map(|popup| {
-        let found = under_from_surface_tree(
-            &popup.surface,
-            point,
-            popup.surface_location,
-            WindowSurfaceType::ALL,
-        );
-        found.map(|found| surface_hit(window, found))
-    })
+    popups::placed(window).into_iter().filter(|popup| popup.area.to_f64().contains(point)).find_map(
+        |popup| {
+            let found = under_from_surface_tree(
+                &popup.surface,
+                point,
+                popup.surface_location,
+                WindowSurfaceType::ALL,
+            );
+            found.map(|found| surface_hit(window, found))
+        },
+    )
 }
 
 fn client_under(window: &Window, point: Point<f64, Logical>) -> Option<Hit> {
@@ -110,7 +112,11 @@ fn frame_under(window: &Window, theme: &FrameTheme, point: Point<f64, Logical>) 
             bottom: from_start.y >= height - border,
         };
         if edges == ResizeEdges::default() {
-            if from_start.y < f64::from(theme.bar_height()) { FramePart::Bar } else { FramePart::Inside }
+            if from_start.y < f64::from(theme.bar_height()) {
+                FramePart::Bar
+            } else {
+                FramePart::Inside
+            }
         } else {
             let sideways = edges.left || edges.right;
             let upright = edges.top || edges.bottom;

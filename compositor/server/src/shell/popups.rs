@@ -8,7 +8,8 @@ use smithay::{
     wayland::{
         compositor::{get_role, with_states},
         shell::xdg::{
-            PopupSurface, SurfaceCachedState, XDG_POPUP_ROLE, XDG_TOPLEVEL_ROLE, XdgPopupSurfaceData,
+            PopupSurface, SurfaceCachedState, XDG_POPUP_ROLE, XDG_TOPLEVEL_ROLE,
+            XdgPopupSurfaceData,
         },
     },
 };
@@ -66,7 +67,10 @@ pub fn placed(window: &Window) -> Vec<PlacedPopup> {
             Some(PlacedPopup {
                 surface: surface.clone(),
                 surface_location: location - geometry.loc,
-                area: Rectangle::new(location, Size::from((side(geometry.size.w), side(geometry.size.h)))),
+                area: Rectangle::new(
+                    location,
+                    Size::from((side(geometry.size.w), side(geometry.size.h))),
+                ),
             })
         })
         .collect()
@@ -75,7 +79,9 @@ pub fn placed(window: &Window) -> Vec<PlacedPopup> {
 /// The four sides of a border around `area`.
 pub fn border(area: Rectangle<i32, Logical>) -> [Rectangle<i32, Logical>; 4] {
     let (w, h) = (area.size.w, area.size.h);
-    let side = |x: i32, y: i32, w: i32, h: i32| Rectangle::new(area.loc + Point::from((x, y)), (w, h).into());
+    let side = |x: i32, y: i32, w: i32, h: i32| {
+        Rectangle::new(area.loc + Point::from((x, y)), (w, h).into())
+    };
     [
         side(-BORDER, -BORDER, w + 2 * BORDER, BORDER),
         side(-BORDER, h, w + 2 * BORDER, BORDER),
@@ -123,7 +129,12 @@ pub fn chain(popup: &PopupSurface) -> Option<Chain> {
 }
 
 /// Put a popup where it fits on the output: `window` is its toplevel's window.
-pub fn constrain(popup: &PopupSurface, chain: &Chain, window: &Window, output: Rectangle<i32, Logical>) {
+pub fn constrain(
+    popup: &PopupSurface,
+    chain: &Chain,
+    window: &Window,
+    output: Rectangle<i32, Logical>,
+) {
     // The area to fit into, as the positioner counts: from the parent's geometry.
     let mut target = output;
     target.loc -= window.client_area().loc + chain.offset;

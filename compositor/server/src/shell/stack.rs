@@ -1,6 +1,8 @@
 //! All windows in the order in which they lie on each other.
 
-use smithay::{desktop::Window as Surface, reexports::wayland_server::protocol::wl_surface::WlSurface};
+use smithay::{
+    desktop::Window as Surface, reexports::wayland_server::protocol::wl_surface::WlSurface,
+};
 
 use super::window::{Window, WindowId};
 use crate::client::ClientOrigin;

@@ -219,7 +219,8 @@ impl Window {
     pub fn committed(&mut self) -> Option<Mapping> {
         self.surface.on_commit();
         let has_buffer =
-            with_renderer_surface_state(self.wl_surface(), |state| state.buffer().is_some()).unwrap_or(false);
+            with_renderer_surface_state(self.wl_surface(), |state| state.buffer().is_some())
+                .unwrap_or(false);
         let was_mapped = std::mem::replace(&mut self.mapped, has_buffer);
         self.keep_corner();
         match (was_mapped, has_buffer) {
@@ -280,7 +281,12 @@ impl Window {
     }
 
     /// Fill the output, or return from there. `output` is what there is to fill.
-    pub fn set_extent(&mut self, extent: Extent, output: Rectangle<i32, Logical>, theme: &FrameTheme) {
+    pub fn set_extent(
+        &mut self,
+        extent: Extent,
+        output: Rectangle<i32, Logical>,
+        theme: &FrameTheme,
+    ) {
         if self.extent == Extent::Floating && self.mapped {
             self.floating = Some(self.client_area());
         }
@@ -299,9 +305,10 @@ impl Window {
             None => None,
         };
         self.toplevel.with_pending_state(|state| {
-            for (wanted, flag) in
-                [(Extent::Maximized, ToplevelState::Maximized), (Extent::Fullscreen, ToplevelState::Fullscreen)]
-            {
+            for (wanted, flag) in [
+                (Extent::Maximized, ToplevelState::Maximized),
+                (Extent::Fullscreen, ToplevelState::Fullscreen),
+            ] {
                 if extent == wanted {
                     state.states.set(flag);
                 } else {

@@ -1,0 +1,289 @@
+//! A Wayland client in the test's own thread.
+
+use std::{
+    io::{ErrorKind, Write},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+    time::{Duration, Instant},
+};
+
+use hyper_dmabuf_compositor::{
+    backend::BackendKind, client::ClientOrigin, config::Config, server::Server,
+};
+use wayland_client::{
+    Connection, Dispatch, EventQueue, Proxy, QueueHandle,
+    backend::WaylandError,
+    protocol::{
+        wl_buffer::{self, WlBuffer},
+        wl_callback::{self, WlCallback},
+        wl_compositor::{self, WlCompositor},
+        wl_pointer::{self, WlPointer},
+        wl_region::{self, WlRegion},
+        wl_registry::{self, WlRegistry},
+        wl_seat::{self, WlSeat},
+        wl_shm::{self, WlShm},
+        wl_shm_pool::{self, WlShmPool},
+        wl_subcompositor::{self, WlSubcompositor},
+        wl_subsurface::{self, WlSubsurface},
+        wl_surface::{self, WlSurface},
+    },
+};
+use wayland_protocols::{
+    wp::viewporter::client::{
+        wp_viewport::{self, WpViewport},
+        wp_viewporter::{self, WpViewporter},
+    },
+    xdg::shell::client::{
+        xdg_popup::{self, XdgPopup},
+        xdg_positioner::{self, XdgPositioner},
+        xdg_surface::{self, XdgSurface},
+        xdg_toplevel::{self, XdgToplevel},
+        xdg_wm_base::{self, XdgWmBase},
+    },
+};
+
+/// What the client has been told.
+#[derive(Default)]
+pub(crate) struct Told {
+    globals: Vec<(u32, String)>,
+    pub(crate) configures: u32,
+    pub(crate) frames: u32,
+    pub(crate) released: u32,
+    pub(crate) popup: Option<(i32, i32)>,
+    pub(crate) closed: bool,
+    pub(crate) size: (i32, i32),
+}
+
+pub(crate) struct Client {
+    pub(crate) connection: Connection,
+    queue: EventQueue<Told>,
+    pub(crate) told: Told,
+    pub(crate) compositor: WlCompositor,
+    pub(crate) subcompositor: WlSubcompositor,
+    pub(crate) shm: WlShm,
+    pub(crate) shell: XdgWmBase,
+    pub(crate) viewporter: WpViewporter,
+}
+
+pub(crate) struct Toplevel {
+    pub(crate) surface: WlSurface,
+    pub(crate) xdg_surface: XdgSurface,
+    pub(crate) toplevel: XdgToplevel,
+}
+
+/// A compositor whose pictures are seen as soon as they are drawn.
+pub(crate) fn server(size: &str) -> Server {
+    let config = format!(
+        "size = \"{size}\"\nrefresh = 0\n[[domain]]\nname = \"work\"\n[[domain]]\nname = \"web\"\ncolour = \"#a83f3a\"\n"
+    );
+    Server::new(Config::from_toml(&config).unwrap(), BackendKind::Headless).unwrap()
+}
+
+/// The origin of a configured domain.
+pub(crate) fn domain(server: &Server, name: &str) -> ClientOrigin {
+    ClientOrigin::Domain(server.state.domains.by_name(name).unwrap().domain.clone())
+}
+
+impl Client {
+    pub(crate) fn new(server: &mut Server, origin: ClientOrigin) -> Client {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        server.insert_client(theirs, origin).unwrap();
+        let connection = Connection::from_socket(ours).unwrap();
+        let mut queue = connection.new_event_queue::<Told>();
+        let handle = queue.handle();
+        let registry = connection.display().get_registry(&handle, ());
+        let mut told = Told::default();
+        pump(&connection, &mut queue, &mut told, server);
+        fn bind<P: Proxy + 'static>(
+            registry: &WlRegistry,
+            told: &Told,
+            handle: &QueueHandle<Told>,
+            version: u32,
+        ) -> P
+        where
+            Told: Dispatch<P, ()>,
+        {
+            let wanted = P::interface().name;
+            let (name, _) = told.globals.iter().find(|(_, interface)| interface == wanted).unwrap();
+            registry.bind(*name, version, handle, ())
+        }
+        Client {
+            compositor: bind(&registry, &told, &handle, 6),
+            subcompositor: bind(&registry, &told, &handle, 1),
+            shm: bind(&registry, &told, &handle, 1),
+            shell: bind(&registry, &told, &handle, 3),
+            viewporter: bind(&registry, &told, &handle, 1),
+            connection,
+            queue,
+            told,
+        }
+    }
+
+    pub(crate) fn handle(&self) -> QueueHandle<Told> {
+        self.queue.handle()
+    }
+
+    /// Until the compositor has done everything that was asked, and we know of it.
+    pub(crate) fn roundtrip(&mut self, server: &mut Server) {
+        pump(&self.connection, &mut self.queue, &mut self.told, server);
+    }
+
+    pub(crate) fn buffer(&self, width: i32, height: i32, pixel: [u8; 4]) -> WlBuffer {
+        let (fd, size) = memory(&pixel.repeat((width * height) as usize));
+        let pool = self.shm.create_pool(fd.as_fd(), size, &self.handle(), ());
+        pool.create_buffer(
+            0,
+            width,
+            height,
+            width * 4,
+            wl_shm::Format::Xrgb8888,
+            &self.handle(),
+            (),
+        )
+    }
+
+    /// A toplevel that was configured and has no buffer yet.
+    pub(crate) fn toplevel(&mut self, server: &mut Server, title: &str) -> Toplevel {
+        let surface = self.compositor.create_surface(&self.handle(), ());
+        let xdg_surface = self.shell.get_xdg_surface(&surface, &self.handle(), ());
+        let toplevel = xdg_surface.get_toplevel(&self.handle(), ());
+        toplevel.set_title(title.to_owned());
+        surface.commit();
+        self.roundtrip(server);
+        Toplevel { surface, xdg_surface, toplevel }
+    }
+
+    /// A toplevel that shows one colour.
+    pub(crate) fn window(
+        &mut self,
+        server: &mut Server,
+        title: &str,
+        size: (i32, i32),
+        pixel: [u8; 4],
+    ) -> Toplevel {
+        let window = self.toplevel(server, title);
+        self.show(&window.surface, size, pixel);
+        self.roundtrip(server);
+        window
+    }
+
+    pub(crate) fn show(&self, surface: &WlSurface, size: (i32, i32), pixel: [u8; 4]) {
+        let buffer = self.buffer(size.0, size.1, pixel);
+        surface.attach(Some(&buffer), 0, 0);
+        surface.damage_buffer(0, 0, size.0, size.1);
+        surface.commit();
+    }
+
+    pub(crate) fn error(&self) -> Option<(String, u32)> {
+        self.connection.protocol_error().map(|error| (error.object_interface, error.code))
+    }
+}
+
+/// Memory with these bytes in it, and its size.
+pub(crate) fn memory(bytes: &[u8]) -> (OwnedFd, i32) {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    (file.into(), bytes.len() as i32)
+}
+
+/// Exchange messages until both sides have been quiet for a while.
+fn pump(
+    connection: &Connection,
+    queue: &mut EventQueue<Told>,
+    told: &mut Told,
+    server: &mut Server,
+) {
+    let handle = queue.handle();
+    for _ in 0..2 {
+        let before = told.frames;
+        connection.display().sync(&handle, ());
+        let start = Instant::now();
+        while told.frames == before && connection.protocol_error().is_none() {
+            let _ = connection.flush();
+            server.dispatch(Some(Duration::from_millis(1))).unwrap();
+            if let Some(guard) = queue.prepare_read() {
+                match guard.read() {
+                    Err(WaylandError::Io(error)) if error.kind() != ErrorKind::WouldBlock => return,
+                    _ => {}
+                }
+            }
+            let _ = queue.dispatch_pending(told);
+            assert!(start.elapsed() < Duration::from_secs(10), "the compositor does not answer");
+        }
+        told.frames = before;
+    }
+}
+
+impl Dispatch<WlRegistry, ()> for Told {
+    fn event(
+        told: &mut Told,
+        _: &WlRegistry,
+        event: wl_registry::Event,
+        _: &(),
+        _: &Connection,
+        _: &QueueHandle<Told>,
+    ) {
+        if let wl_registry::Event::Global { name, interface, .. } = event {
+            told.globals.push((name, interface));
+        }
+    }
+}
+
+/// An implementation of `Dispatch` whose events do `$body`.
+macro_rules! on {
+    ($($object:ty, $module:ident, |$told:ident, $proxy:ident, $event:ident| $body:expr;)*) => {$(
+        impl Dispatch<$object, ()> for Told {
+            #[allow(unused_variables)]
+            fn event(
+                $told: &mut Told,
+                $proxy: &$object,
+                $event: $module::Event,
+                _: &(),
+                _: &Connection,
+                _: &QueueHandle<Told>,
+            ) {
+                $body
+            }
+        }
+    )*};
+}
+
+on! {
+    WlCompositor, wl_compositor, |told, proxy, event| {};
+    WlSubcompositor, wl_subcompositor, |told, proxy, event| {};
+    WlSubsurface, wl_subsurface, |told, proxy, event| {};
+    WlSurface, wl_surface, |told, proxy, event| {};
+    WlRegion, wl_region, |told, proxy, event| {};
+    WlShm, wl_shm, |told, proxy, event| {};
+    WlShmPool, wl_shm_pool, |told, proxy, event| {};
+    WlSeat, wl_seat, |told, proxy, event| {};
+    WlPointer, wl_pointer, |told, proxy, event| {};
+    WpViewporter, wp_viewporter, |told, proxy, event| {};
+    WpViewport, wp_viewport, |told, proxy, event| {};
+    XdgPositioner, xdg_positioner, |told, proxy, event| {};
+    WlCallback, wl_callback, |told, proxy, event| told.frames += 1;
+    WlBuffer, wl_buffer, |told, proxy, event| told.released += 1;
+    XdgWmBase, xdg_wm_base, |told, proxy, event| {
+        if let xdg_wm_base::Event::Ping { serial } = event {
+            proxy.pong(serial);
+        }
+    };
+    XdgSurface, xdg_surface, |told, proxy, event| {
+        if let xdg_surface::Event::Configure { serial } = event {
+            told.configures += 1;
+            proxy.ack_configure(serial);
+        }
+    };
+    XdgToplevel, xdg_toplevel, |told, proxy, event| match event {
+        xdg_toplevel::Event::Configure { width, height, .. } => told.size = (width, height),
+        xdg_toplevel::Event::Close => told.closed = true,
+        _ => {}
+    };
+    XdgPopup, xdg_popup, |told, proxy, event| {
+        if let xdg_popup::Event::Configure { x, y, .. } = event {
+            told.popup = Some((x, y));
+        }
+    };
+}
