@@ -76,6 +76,12 @@ impl BufferUserData {
         self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Goes on to another life. The lock is not held any more when this returns, as it would be in
+    /// the arms of a `match` on `life()`.
+    fn replace_life(&self, next: Life) -> Life {
+        std::mem::replace(&mut *self.life(), next)
+    }
+
     fn pool(&self) -> MutexGuard<'_, Option<PoolKey>> {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -256,7 +262,7 @@ fn unexport<D: HyperDmabufHandler>(
     if let Life::Leaving(_, timer) = &*data.life() {
         state.loop_handle().remove(*timer);
     }
-    let import = match std::mem::replace(&mut *data.life(), Life::Unexported) {
+    let import = match data.replace_life(Life::Unexported) {
         Life::Failed => {
             *data.life() = Life::Released;
             object.unexported();
@@ -314,7 +320,7 @@ impl HyperDmabufState {
     /// The exporter's buffer can be opened no more: everybody who has it is told, and the
     /// exporter's own use ends.
     fn end_export(&mut self, object: &HyperDmabufV1, data: &BufferUserData) {
-        let import = match std::mem::replace(&mut *data.life(), Life::Unexported) {
+        let import = match data.replace_life(Life::Unexported) {
             Life::Live(import) | Life::Leaving(import, _) => import,
             other @ (Life::Failed | Life::Unexported | Life::Released) => {
                 *data.life() = other;

@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use hyper_dmabuf::grant::ForeignMemory;
 use smithay::{
     reexports::wayland_server::{
         Client, Resource,
@@ -43,17 +44,16 @@ pub struct ClientState {
     pub compositor: CompositorClientState,
     /// Where the client comes from.
     pub origin: ClientOrigin,
+    /// The memory that its grant references refer to, as its link introduced it.
+    pub memory: Option<Arc<dyn ForeignMemory>>,
     surfaces: AtomicUsize,
 }
 
 impl ClientState {
-    /// For a client that has just connected.
-    pub fn new(origin: ClientOrigin) -> ClientState {
-        ClientState {
-            compositor: CompositorClientState::default(),
-            origin,
-            surfaces: AtomicUsize::new(0),
-        }
+    /// For a client that has just connected; `memory` is what its link introduced.
+    pub fn new(origin: ClientOrigin, memory: Option<Arc<dyn ForeignMemory>>) -> ClientState {
+        let compositor = CompositorClientState::default();
+        ClientState { compositor, origin, memory, surfaces: AtomicUsize::new(0) }
     }
 
     /// Count a new surface. How many there are now.

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, io, os::unix::net::UnixStream, sync::Arc};
 
+use hyper_dmabuf::{domain::DomainId, grant::ForeignMemory};
 use smithay::{
     desktop::PopupManager,
     input::{Seat, SeatState, keyboard::XkbConfig, pointer::CursorImageStatus},
@@ -20,6 +21,7 @@ use smithay::{
     wayland::{
         compositor::CompositorState,
         cursor_shape::CursorShapeManagerState,
+        dmabuf::DmabufState,
         fractional_scale::FractionalScaleManagerState,
         output::OutputManagerState,
         presentation::PresentationState,
@@ -31,13 +33,14 @@ use smithay::{
         viewporter::ViewporterState,
     },
 };
+use smithay_hyper_dmabuf::HyperDmabufState;
 
 use crate::{
     backend::{Backend, BackendError, BackendKind},
     client::{ClientOrigin, ClientState},
     config::Config,
-    control::messages::BufferReport,
     domain::Domains,
+    guests::Guests,
     handlers::SelectionOwners,
     render::{frame_decoration::FrameTheme, present::OutputView},
     shell::stack::WindowStack,
@@ -57,8 +60,7 @@ pub struct State {
     pub domains: Domains,
     /// All windows.
     pub windows: WindowStack,
-    /// Tells of the buffers that guests share; set by who imports them.
-    pub buffer_reports: Option<Box<dyn Fn() -> Vec<BufferReport>>>,
+    pub(crate) guests: Guests,
     pub(crate) clock: Clock<Monotonic>,
     pub(crate) protocols: Protocols,
     pub(crate) seat: Seat<State>,
@@ -80,6 +82,8 @@ pub struct State {
 pub(crate) struct Protocols {
     pub(crate) compositor: CompositorState,
     pub(crate) shm: ShmState,
+    pub(crate) dmabuf: DmabufState,
+    pub(crate) hyper_dmabuf: HyperDmabufState,
     pub(crate) xdg_shell: XdgShellState,
     pub(crate) seat: SeatState<State>,
     pub(crate) data_device: DataDeviceState,
@@ -149,6 +153,9 @@ impl State {
                 &handle,
                 [Format::Abgr8888, Format::Xbgr8888, Format::Argb2101010, Format::Xrgb2101010],
             ),
+            dmabuf: DmabufState::new(),
+            hyper_dmabuf: HyperDmabufState::new::<State>(&handle, DomainId::DISPLAY)
+                .map_err(StartError::EventLoop)?,
             xdg_shell: XdgShellState::new_with_capabilities::<State>(
                 &handle,
                 [WmCapabilities::Fullscreen, WmCapabilities::Maximize],
@@ -179,7 +186,7 @@ impl State {
             loop_signal: None,
             display_handle: handle,
             windows: WindowStack::default(),
-            buffer_reports: None,
+            guests: Guests::default(),
             clock,
             protocols,
             seat,
@@ -201,13 +208,25 @@ impl State {
         stream: UnixStream,
         origin: ClientOrigin,
     ) -> io::Result<Client> {
-        self.display_handle.insert_client(stream, Arc::new(ClientState::new(origin)))
+        self.display_handle.insert_client(stream, Arc::new(ClientState::new(origin, None)))
+    }
+
+    /// Let a guest's program in, whose grant references refer to `memory`.
+    pub fn insert_guest(
+        &mut self,
+        stream: UnixStream,
+        origin: ClientOrigin,
+        memory: Arc<dyn ForeignMemory>,
+    ) -> io::Result<Client> {
+        self.display_handle.insert_client(stream, Arc::new(ClientState::new(origin, Some(memory))))
     }
 
     /// What has to happen at the end of every turn of the event loop.
     pub fn end_turn(&mut self) {
         self.popups.cleanup();
         self.redraw_if_queued();
+        // After drawing, which may have let go of the last frame of a buffer.
+        self.protocols.hyper_dmabuf.refresh();
         if let Err(error) = self.display_handle.flush_clients() {
             tracing::warn!(%error, "cannot send to clients");
         }

@@ -31,6 +31,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let config = cli.to_config()?;
     let mut server = Server::new(config, cli.backend.into())?;
     let socket = server.listen()?;
+    server.state.listen_for_domains()?;
     tracing::info!("clients connect with WAYLAND_DISPLAY={socket}");
     let program = if cli.command.is_empty() {
         None

@@ -94,6 +94,8 @@ pub struct BufferReport {
     pub mappings: u32,
     /// How many things here use it.
     pub users: u32,
+    /// Commits that showed it.
+    pub frames: u64,
     /// Bytes that were copied out of it; none where it is shown without a copy.
     pub bytes_copied: u64,
 }

@@ -2,7 +2,7 @@
 
 use smithay::utils::{Logical, Rectangle};
 
-use super::messages::{BufferReport, DomainReport, Geometry, WindowReport};
+use super::messages::{DomainReport, Geometry, WindowReport};
 use crate::{
     client::{ClientOrigin, ClientState},
     state::State,
@@ -48,11 +48,6 @@ impl State {
                 }
             })
             .collect()
-    }
-
-    /// All buffers that guests share.
-    pub fn buffer_reports(&self) -> Vec<BufferReport> {
-        self.buffer_reports.as_ref().map_or_else(Vec::new, |reports| reports())
     }
 
     /// Where each connected client comes from.

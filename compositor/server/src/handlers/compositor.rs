@@ -33,6 +33,8 @@ use smithay::{
     },
 };
 
+use smithay_hyper_dmabuf::HyperDmabufState;
+
 use super::limits;
 use crate::{client::ClientState, state::State};
 
@@ -48,6 +50,7 @@ impl CompositorHandler for State {
 
     fn new_surface(&mut self, surface: &WlSurface) {
         add_pre_commit_hook::<State, _>(surface, before_commit);
+        HyperDmabufState::new_surface::<State>(surface);
     }
 
     fn new_subsurface(&mut self, surface: &WlSurface, parent: &WlSurface) {

@@ -7,7 +7,6 @@ mod data_device;
 pub mod limits;
 mod output;
 mod seat;
-mod shm;
 mod small;
 mod xdg_decoration;
 mod xdg_shell;

@@ -1,0 +1,117 @@
+//! A socket for each domain, and what comes there before the link begins.
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use hyper_dmabuf::{
+    domain::DomainId,
+    hypervisor::shm::{Arrival, Introduction, Listener},
+};
+use smithay::reexports::calloop::{
+    Interest, LoopHandle, Mode, PostAction, RegistrationToken, generic::Generic,
+};
+
+use crate::{
+    domain::{Domain, DomainAddress},
+    state::State,
+};
+
+/// The most connections of one domain, those included that have not brought their memory yet. Each
+/// costs the display domain a few descriptors.
+pub(super) const MOST_CONNECTIONS: usize = 64;
+
+/// Why a domain cannot be awaited.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen for domain {domain} at {}: {cause}", path.display())]
+pub struct ListenError {
+    domain: String,
+    path: PathBuf,
+    cause: io::Error,
+}
+
+impl State {
+    /// Await each domain where the configuration says that it is reached.
+    pub fn listen_for_domains(&mut self) -> Result<(), ListenError> {
+        let awaited: Vec<_> = self
+            .domains
+            .iter()
+            .filter_map(|known| Some((Arc::clone(&known.domain), known.address.clone()?)))
+            .collect();
+        for (domain, address) in awaited {
+            let DomainAddress::Shm(path) = address;
+            let name = domain.name.clone();
+            listen(&self.loop_handle, domain, &path).map_err(|cause| ListenError {
+                domain: name,
+                path,
+                cause,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn listen(
+    loop_handle: &LoopHandle<'static, State>,
+    domain: Arc<Domain>,
+    path: &std::path::Path,
+) -> io::Result<()> {
+    let listener = Listener::bind(path)?;
+    tracing::info!(domain = %domain.name, path = %path.display(), "awaiting a domain");
+    let source = Generic::new(listener, Interest::READ, Mode::Level);
+    loop_handle
+        .insert_source(source, move |_, listener, state| {
+            match listener.accept() {
+                Ok(Some(arrival)) => state.arrived(&domain, arrival),
+                Ok(None) => {}
+                // Out of descriptors, most likely: others may still end and free some.
+                Err(error) => tracing::warn!(domain = %domain.name, %error, "cannot accept"),
+            }
+            Ok(PostAction::Continue)
+        })
+        .map(drop)
+        .map_err(|error| io::Error::other(error.to_string()))
+}
+
+impl State {
+    fn arrived(&mut self, domain: &Arc<Domain>, arrival: Arrival) {
+        if self.guests.connections(domain.id) >= MOST_CONNECTIONS {
+            tracing::warn!(domain = %domain.name, "too many connections: refused one more");
+            return;
+        }
+        match self.await_introduction(Arc::clone(domain), arrival) {
+            Ok(()) => self.guests.arrival_begun(domain.id),
+            Err(error) => tracing::warn!(domain = %domain.name, %error, "cannot await a domain"),
+        }
+    }
+
+    /// Look at the connection whenever something has come, until the memory has.
+    fn await_introduction(&mut self, domain: Arc<Domain>, arrival: Arrival) -> io::Result<()> {
+        let watched: OwnedFd = arrival.as_fd().try_clone_to_owned()?;
+        let mut waiting = Some(arrival);
+        let source = Generic::new(watched, Interest::READ, Mode::Level);
+        let inserted: Result<RegistrationToken, _> =
+            self.loop_handle.insert_source(source, move |_, _, state| {
+                // Taken only when the source is about to be removed.
+                let Some(arrival) = waiting.take() else { return Ok(PostAction::Remove) };
+                match arrival.introduction(domain.id, DomainId::DISPLAY) {
+                    Ok(Introduction::Pending(arrival)) => {
+                        waiting = Some(arrival);
+                        return Ok(PostAction::Continue);
+                    }
+                    Ok(Introduction::Done(memory, socket)) => {
+                        state.begin_link(&domain, Arc::new(memory), socket);
+                    }
+                    Err(error) => {
+                        tracing::warn!(domain = %domain.name, %error, "refused a connection");
+                    }
+                }
+                state.guests.arrival_ended(domain.id);
+                Ok(PostAction::Remove)
+            });
+        inserted.map(drop).map_err(|error| io::Error::other(error.to_string()))
+    }
+}

@@ -1,0 +1,83 @@
+//! What clients may share: the compositor's half of `hyper_dmabuf_v1`, `wl_shm` and dma-bufs.
+
+use hyper_dmabuf::{domain::DomainId, import::Limits};
+use smithay::{
+    backend::allocator::dmabuf::Dmabuf,
+    delegate_dmabuf,
+    reexports::{calloop::LoopHandle, wayland_server::Client},
+    wayland::{
+        dmabuf::{DmabufGlobal, DmabufHandler, DmabufState, ImportNotifier},
+        shm::{ShmHandler, ShmState},
+    },
+};
+use smithay_hyper_dmabuf::{
+    BufferState, HyperDmabufHandler, HyperDmabufState, Origin, delegate_hyper_dmabuf,
+};
+
+use crate::{client::ClientState, control::messages::BufferReport, state::State};
+
+impl HyperDmabufHandler for State {
+    fn hyper_dmabuf_state(&mut self) -> &mut HyperDmabufState {
+        &mut self.protocols.hyper_dmabuf
+    }
+
+    fn loop_handle(&self) -> LoopHandle<'static, State> {
+        self.loop_handle.clone()
+    }
+
+    fn origin(&self, client: &Client) -> Option<Origin> {
+        let data = client.get_data::<ClientState>()?;
+        let domain = data.origin.domain().map_or(DomainId::DISPLAY, |domain| domain.id);
+        Some(Origin { domain, memory: data.memory.clone(), limits: Limits::default() })
+    }
+}
+
+delegate_hyper_dmabuf!(State);
+
+impl ShmHandler for State {
+    fn shm_state(&self) -> &ShmState {
+        &self.protocols.shm
+    }
+}
+
+impl DmabufHandler for State {
+    fn dmabuf_state(&mut self) -> &mut DmabufState {
+        &mut self.protocols.dmabuf
+    }
+
+    fn dmabuf_imported(&mut self, _: &DmabufGlobal, dmabuf: Dmabuf, notifier: ImportNotifier) {
+        self.protocols.hyper_dmabuf.dmabuf_imported(&dmabuf);
+        // The global is not offered until there is a renderer for dma-bufs.
+        notifier.failed();
+    }
+}
+
+delegate_dmabuf!(State);
+
+impl State {
+    /// All buffers that clients share by ID.
+    pub fn buffer_reports(&self) -> Vec<BufferReport> {
+        let name = |id: DomainId| {
+            let known = self.domains.iter().find(|known| known.domain.id == id);
+            known.map_or_else(|| "local".to_owned(), |known| known.domain.name.clone())
+        };
+        let reports = self.protocols.hyper_dmabuf.report();
+        let reports = reports.into_iter().map(|buffer| BufferReport {
+            id: format!("{:#010x}", buffer.handle),
+            domain: name(buffer.domain),
+            width: buffer.buffer.map_or(0, |shape| shape.width.max(0) as u32),
+            height: buffer.buffer.map_or(0, |shape| shape.height.max(0) as u32),
+            format: buffer.buffer.map_or_else(String::new, |shape| format!("{:?}", shape.format)),
+            state: match buffer.state {
+                BufferState::Exported => "exported".to_owned(),
+                BufferState::Leaving => "leaving".to_owned(),
+                BufferState::Unexported => "unexported".to_owned(),
+            },
+            mappings: buffer.mappings as u32,
+            users: buffer.users as u32,
+            frames: buffer.frames,
+            bytes_copied: buffer.bytes_copied,
+        });
+        reports.collect()
+    }
+}
