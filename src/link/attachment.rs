@@ -116,7 +116,7 @@ impl ArrivingFile {
             content_permit: content.take(size).ok_or_else(|| {
                 Reason::new(ReasonCode::Resources, "too much file content waits for the apps here")
             })?,
-            memory: create_memory().map_err(|error| no_memory(error))?,
+            memory: create_memory().map_err(no_memory)?,
             size,
             written: 0,
         })
@@ -131,7 +131,7 @@ impl ArrivingFile {
     pub(super) fn add(&mut self, mut bytes: &[u8]) -> Result<(), Reason> {
         while !bytes.is_empty() {
             let count = rustix::io::pwrite(&self.memory, bytes, u64::from(self.written))
-                .map_err(|error| no_memory(error))?;
+                .map_err(no_memory)?;
             bytes = bytes.get(count..).unwrap_or_default();
             self.written += count as u32;
         }

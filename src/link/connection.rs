@@ -386,6 +386,15 @@ impl<T: Transport> Link<T> {
         }
     }
 
+    /// Says these bytes to the peer.
+    #[cfg(test)]
+    pub(super) fn inject(&mut self, bytes: &[u8]) {
+        if let Some(wire) = &mut self.wire {
+            wire.urgent().extend_from_slice(bytes);
+        }
+        self.wake.set();
+    }
+
     /// Bytes held by the link for anybody, then streams and pipes in its tables.
     #[cfg(test)]
     pub(super) fn held(&self) -> (usize, usize, usize) {
