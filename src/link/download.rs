@@ -36,6 +36,11 @@ struct Message {
     sent: usize,
 }
 
+/// The credit that these cost, in bytes; they are a window's worth at most.
+fn credit_of(descriptors: &[Waiting]) -> u32 {
+    descriptors.len() as u32 * ATTACHMENT_COST
+}
+
 /// What a frame can lead to that is not in order.
 #[derive(Debug)]
 pub(super) enum Fault {
@@ -78,6 +83,9 @@ impl Download {
         self.window.received(payload.length())?;
         let descriptors = std::mem::take(&mut self.attachments);
         if self.deaf {
+            // Dropped is drained too: without credit the peer could not even find that its own
+            // app has hung up.
+            self.window.drained(payload.length() + credit_of(&descriptors));
             return Ok(());
         }
         match self.queue.back_mut() {
@@ -161,8 +169,10 @@ impl Download {
                 Sent::Blocked => return Ok(()),
                 Sent::HungUp => {
                     self.deaf = true;
-                    self.queue.clear();
-                    self.attachments.clear();
+                    for message in self.queue.drain(..) {
+                        let unsent = message.bytes.len() - message.sent;
+                        self.window.drained(unsent as u32 + credit_of(&message.descriptors));
+                    }
                     return Ok(());
                 }
                 // A socket that takes nothing of something would keep us here for ever.
@@ -170,7 +180,7 @@ impl Download {
                     return Err(Reason::new(ReasonCode::Lost, "the app's socket takes no bytes"));
                 }
                 Sent::Bytes(count) => {
-                    let attached = message.descriptors.len() as u32 * ATTACHMENT_COST;
+                    let attached = credit_of(&message.descriptors);
                     message.descriptors.clear();
                     message.sent += count;
                     self.window.drained(count as u32 + attached);

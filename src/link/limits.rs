@@ -18,9 +18,8 @@ pub const MIN_STREAM_CREDIT: u32 = 192 * 1024;
 
 // A full burst of attachments and the first byte after them must fit into what a receiver never
 // holds back (it returns credit by the quarter window), or the two ends would wait for each other.
-const _: () = assert!(
-    MAX_ATTACHMENTS as u32 * ATTACHMENT_COST < MIN_STREAM_CREDIT - MIN_STREAM_CREDIT / 4
-);
+const _: () =
+    assert!(MAX_ATTACHMENTS as u32 * ATTACHMENT_COST < MIN_STREAM_CREDIT - MIN_STREAM_CREDIT / 4);
 
 /// Largest credit of a stream or pipe, in bytes: what one stuck app may hold in memory.
 const MAX_CREDIT: u32 = 16 * 1024 * 1024;

@@ -103,6 +103,8 @@ fn a_wrong_length_subject_or_reserved_field_is_refused_in_every_kind() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn arbitrary_bytes_never_panic_and_never_grow_the_buffer(
         bytes in proptest::collection::vec(any::<u8>(), 0..4096),

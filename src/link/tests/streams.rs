@@ -216,3 +216,16 @@ fn one_stream_too_many_is_refused_and_a_closed_one_makes_room() {
     pair.display_events.clear();
     pair.open();
 }
+
+#[test]
+fn two_apps_that_hang_up_with_all_credit_used_leave_nothing() {
+    let credit = MIN_STREAM_CREDIT as usize;
+    let limits = Limits { stream_credit: MIN_STREAM_CREDIT, ..Limits::default() };
+    let mut pair = Pair::with_limits(limits);
+    let (app, _, socket) = pair.open();
+    assert_eq!(push(&app, &pattern(credit)), credit);
+    assert_eq!(push(&socket, &pattern(credit)), credit);
+    drop((app, socket));
+    pair.settle();
+    assert_eq!((pair.guest.held(), pair.display.held()), ((0, 0, 0), (0, 0, 0)));
+}
