@@ -83,6 +83,11 @@ impl Guest {
         &self.connection
     }
 
+    /// The memory that grants are taken from.
+    pub fn memory(&self) -> &DomainMemory {
+        &self.memory
+    }
+
     /// Begins to share memory: binds `hyper_dmabuf_manager_v1`, and waits for what the display
     /// domain says about itself.
     ///

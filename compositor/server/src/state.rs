@@ -238,6 +238,11 @@ impl State {
         Rectangle::from_size(size.to_logical(1))
     }
 
+    /// What clients share by ID.
+    pub fn hyper_dmabuf(&self) -> &HyperDmabufState {
+        &self.protocols.hyper_dmabuf
+    }
+
     /// How many pictures were drawn since the start.
     pub fn pictures_drawn(&self) -> u64 {
         self.output.pictures
