@@ -1,2 +1,50 @@
-//! The project's chores.
-fn main() {}
+//! The project's chores: `cargo xtask test` and `cargo xtask demo`.
+
+mod demo;
+mod paths;
+mod step;
+mod system_packages;
+mod test;
+mod test_counts;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's chores. Each sets up what it needs and then runs, on a fresh Debian or Ubuntu too.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Check everything: format, lints, build, tests, documentation, protocol
+    Test,
+    /// Show two guests' windows on one screen, and save what is seen as a picture
+    ///
+    /// Builds with the dev profile, which is there sooner than the release profile with its LTO.
+    /// The programs are ended when the picture is taken.
+    Demo {
+        /// Where the picture and the programs' logs go; target/demo if not given
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().chore {
+        Chore::Test => test::run(),
+        Chore::Demo { out } => {
+            let out = out.unwrap_or_else(|| paths::target().join("demo"));
+            demo::run(&out).map(|()| ExitCode::SUCCESS)
+        }
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("cargo xtask: {error:#}");
+        ExitCode::FAILURE
+    })
+}
