@@ -65,17 +65,19 @@ fn show(programs: &Programs, out: &Path) -> anyhow::Result<PathBuf> {
     })
     .with_context(|| logs(&processes))?;
 
+    // One after the other, so that the picture is the same every time.
     for (domain, picture) in GUESTS {
         processes.push(start_guest(programs, &directory, out, domain, picture)?);
+        wait::until(deadline, &format!("the window of {domain} is shown"), || {
+            alive(&mut processes)?;
+            let windows = control.windows()?.unwrap_or_default();
+            Ok(windows.iter().any(|window| window.is_shown_of(domain)).then_some(()))
+        })
+        .with_context(|| logs(&processes))?;
     }
-    let (windows, buffers) = wait::until(deadline, "both guests' windows are shown", || {
+    let (windows, buffers) = wait::until(deadline, "the compositor tells of both guests", || {
         alive(&mut processes)?;
-        let Some(windows) = control.windows()? else { return Ok(None) };
-        let all = GUESTS.iter().all(|(domain, _)| windows.iter().any(|w| w.is_shown_of(domain)));
-        if !all {
-            return Ok(None);
-        }
-        Ok(control.buffers()?.map(|buffers| (windows, buffers)))
+        Ok(control.windows()?.zip(control.buffers()?))
     })
     .with_context(|| logs(&processes))?;
     control.screenshot(&picture).with_context(|| logs(&processes))?;
@@ -152,7 +154,9 @@ fn print_report(windows: &[Window], buffers: &[Buffer]) {
     print!("{}", table::table(header, &rows));
     let copied: u64 = buffers.iter().map(|buffer| buffer.bytes_copied).sum();
     let (windows, buffers) = (windows.len(), buffers.len());
-    println!("{windows} windows from {buffers} shared buffers, {copied} bytes copied to show them");
+    println!(
+        "{windows} windows, {buffers} shared buffers; the compositor copied {copied} bytes of them"
+    );
 }
 
 /// The last started ends first.
