@@ -132,8 +132,7 @@ impl Exchange {
     /// The app's side of a stream is over: its socket closes, and a Close is owed to the peer.
     fn end(&mut self, stream: StreamId, reason: Reason, by: EndedBy) {
         debug!(%stream, %reason, ?by, "stream closed");
-        let peer_closed = matches!(self.streams.get(&stream), Some(Stream::Draining { .. }))
-            || by == EndedBy::Peer;
+        let peer_closed = matches!(self.streams.get(&stream), Some(Stream::Draining { .. }));
         self.streams.insert(stream, Stream::Ending { reason: reason.clone(), peer_closed });
         self.agenda.to_send.add(Actor::Stream(stream));
         self.events.push_back(LinkEvent::StreamClosed { stream, reason, by });

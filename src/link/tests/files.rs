@@ -14,6 +14,8 @@ fn memory(content: &[u8]) -> File {
 fn content(descriptor: OwnedFd) -> Vec<u8> {
     let all = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL;
     assert!(fcntl_get_seals(&descriptor).unwrap().contains(all));
+    let access = rustix::fs::fcntl_getfl(&descriptor).unwrap() & rustix::fs::OFlags::RWMODE;
+    assert_eq!(access, rustix::fs::OFlags::RDONLY);
     let mut bytes = Vec::new();
     File::from(descriptor).read_to_end(&mut bytes).unwrap();
     bytes
@@ -185,4 +187,59 @@ fn a_file_that_shrinks_while_it_is_sent_closes_its_stream() {
     let (stream, reason, _) = Pair::stream_closed(&mut pair.guest_events);
     assert_eq!((stream, reason.code()), (id, ReasonCode::Unsupported));
     assert_eq!(pull(&socket), None);
+}
+
+#[test]
+fn a_burst_fits_into_the_smallest_credit_whatever_came_before() {
+    let credit = MIN_STREAM_CREDIT as usize;
+    let limits = Limits { stream_credit: MIN_STREAM_CREDIT, ..Limits::default() };
+    // Just below what makes the receiver return credit, and other amounts.
+    for before in [credit / 4 - 1, credit / 2 - 1, credit * 3 / 4 - 1] {
+        let mut pair = Pair::with_limits(limits);
+        let (app, _, socket) = pair.open();
+        assert_eq!(push(&app, &pattern(before)), before);
+        pair.settle();
+        assert_eq!(pull(&socket).unwrap().len(), before);
+        let file = memory(b"");
+        let files: Vec<_> = (0..MAX_ATTACHMENTS).map(|_| &file).collect();
+        send_with(&app, b"a burst", &files);
+        pair.settle();
+        assert_eq!(receive_with(&socket).1.len(), MAX_ATTACHMENTS, "after {before} bytes");
+    }
+}
+
+#[test]
+fn each_descriptor_comes_once_and_not_after_its_byte_to_a_reader_that_is_slow() {
+    let mut pair = Pair::new();
+    let (app, _, socket) = pair.open();
+    let mut sent = 0u64;
+    let mut marks = Vec::new();
+    for size in [120_000, 60_000, 5, 90_000, 1, 1, 70_000, 33_000] {
+        send_with(&app, b"!", &[memory(&sent.to_le_bytes())]);
+        marks.push(sent);
+        sent += 1;
+        let mut left = size;
+        while left > 0 {
+            let count = push(&app, &pattern(left));
+            left -= count;
+            sent += count as u64;
+            pair.settle();
+            if count == 0 {
+                break;
+            }
+        }
+    }
+    let (mut received, mut marked) = (0, Vec::new());
+    while received < sent {
+        let (bytes, descriptors) = receive_with(&socket);
+        received += bytes.len() as u64;
+        for descriptor in descriptors {
+            let mark = u64::from_le_bytes(content(descriptor).try_into().unwrap());
+            assert!(mark < received);
+            marked.push(mark);
+        }
+        assert_eq!(marked.len(), marks.iter().filter(|mark| **mark < received).count());
+        pair.settle();
+    }
+    assert_eq!(marked, marks);
 }

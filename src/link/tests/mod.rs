@@ -13,6 +13,7 @@ use rustix::net::{
 
 use super::*;
 
+mod batches;
 mod chaos;
 mod codec;
 mod files;

@@ -199,3 +199,29 @@ fn an_app_that_makes_the_shared_end_blocking_cannot_make_the_link_wait() {
     }
     drop(reader);
 }
+
+#[test]
+fn a_pipe_goes_on_after_its_turn_while_it_has_credit() {
+    let mut pair = Pair::with_limits(Limits { pipe_credit: 1 << 20, ..Limits::default() });
+    let (app, _, socket) = pair.open();
+    let (writer, reader) = pass_reader(&mut pair, &app, &socket);
+    assert_eq!(push(&writer, &pattern(1 << 16)), 1 << 16);
+    pair.settle();
+    assert!(pull(&reader).unwrap() == pattern(1 << 16));
+}
+
+#[test]
+fn a_pipe_end_that_an_app_still_holds_does_not_wake_the_link() {
+    let mut pair = Pair::new();
+    let (app, _, socket) = pair.open();
+    let (reader, writer) = pipe().unwrap();
+    let _held = writer.try_clone().unwrap();
+    send_with(&app, b"w", &[writer]);
+    pair.settle();
+    // The far app closes its end: the link is done with the pipe.
+    drop(receive_with(&socket).1);
+    pair.settle();
+    assert_eq!((pair.guest.held().2, pair.display.held().2), (0, 0));
+    drop(reader);
+    assert!(!is_ready(&pair.guest));
+}

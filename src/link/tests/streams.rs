@@ -115,7 +115,18 @@ fn an_idle_link_does_not_wake() {
     let (app, _, socket) = pair.open();
     push(&app, b"x");
     pair.settle();
-    // The app that reads does not concern the link.
+    // The app that reads does not concern the link,
+    pull(&socket).unwrap();
+    assert!(!is_ready(&pair.guest) && !is_ready(&pair.display));
+    // unless the link waits for it; but not for ever after.
+    while push(&app, &pattern(1 << 16)) > 0 {
+        pair.settle();
+    }
+    while !pull(&socket).unwrap().is_empty() {
+        pair.settle();
+    }
+    push(&app, &pattern(1 << 15));
+    pair.settle();
     pull(&socket).unwrap();
     assert!(!is_ready(&pair.guest) && !is_ready(&pair.display));
 }
@@ -228,4 +239,16 @@ fn two_apps_that_hang_up_with_all_credit_used_leave_nothing() {
     drop((app, socket));
     pair.settle();
     assert_eq!((pair.guest.held(), pair.display.held()), ((0, 0, 0), (0, 0, 0)));
+}
+
+#[test]
+fn a_closed_stream_is_closed_for_the_app_even_if_somebody_else_holds_the_socket() {
+    let mut pair = Pair::new();
+    let (app, end) = UnixStream::pair().unwrap();
+    let _held = end.try_clone().unwrap();
+    let id = pair.guest.open(end).unwrap();
+    pair.settle();
+    pair.guest.close_stream(id, Reason::new(ReasonCode::Finished, "done"));
+    app.set_nonblocking(true).unwrap();
+    assert_eq!(pull(&app), None);
 }
