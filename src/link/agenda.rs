@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use super::frame::{PipeId, StreamId};
+use super::number::{PipeId, StreamId};
 
 /// A stream or a pipe that has something to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -12,8 +12,9 @@ use thiserror::Error;
 use tracing::{debug, info, warn};
 
 use super::exchange::{Exchange, NotOpened};
-use super::frame::{Frame, Hello, StreamId};
+use super::frame::{Frame, Hello};
 use super::limits::{Announced, LimitOutOfRange, Limits};
+use super::number::StreamId;
 use super::readiness::{Key, Poller, Wake};
 use super::reason::{EndedBy, Reason, ReasonCode};
 use super::transport::Transport;

@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 use thiserror::Error;
 
 use super::limits::{Announced, LimitOutOfRange};
+use super::number::{PipeId, StreamId};
 use super::reason::{Reason, ReasonCode};
 use crate::domain::DomainId;
 
@@ -18,68 +19,6 @@ pub const HEADER: usize = 12;
 pub const MAX_PAYLOAD: usize = 64 * 1024;
 /// First bytes of every link, so that a stray connection is told apart from a bad peer.
 pub const MAGIC: [u8; 8] = *b"hydmabuf";
-
-/// The number of a stream: from 1 upwards in the order of opening, never used twice on a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct StreamId(NonZeroU32);
-
-impl StreamId {
-    /// The stream with this number; `None` for 0.
-    pub const fn new(number: u32) -> Option<StreamId> {
-        match NonZeroU32::new(number) {
-            Some(number) => Some(StreamId(number)),
-            None => None,
-        }
-    }
-
-    /// The number.
-    pub const fn number(self) -> u32 {
-        self.0.get()
-    }
-}
-
-impl std::fmt::Display for StreamId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
-
-/// The number of a pipe: the top bit says that the display domain opened it, the rest counts
-/// from 1 upwards, never used twice on a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PipeId(u32);
-
-impl PipeId {
-    const DISPLAY: u32 = 1 << 31;
-
-    /// The pipe with this number; `None` where the part that counts is 0.
-    pub const fn new(number: u32) -> Option<PipeId> {
-        if number & !Self::DISPLAY == 0 { None } else { Some(PipeId(number)) }
-    }
-
-    /// The first pipe that one side opens.
-    pub(super) const fn first(by_display: bool) -> PipeId {
-        PipeId(if by_display { Self::DISPLAY | 1 } else { 1 })
-    }
-
-    /// The next pipe of the same side; `None` when the side has used them all.
-    pub(super) const fn next(self) -> Option<PipeId> {
-        match self.0.checked_add(1) {
-            Some(number) if number & !Self::DISPLAY != 0 => Some(PipeId(number)),
-            _ => None,
-        }
-    }
-
-    /// Whether the display domain opened it.
-    pub const fn by_display(self) -> bool {
-        self.0 & Self::DISPLAY != 0
-    }
-
-    /// The number.
-    pub const fn number(self) -> u32 {
-        self.0
-    }
-}
 
 /// Which end of a new pipe the receiver of the frame hands to its app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -122,53 +61,143 @@ pub struct Hello {
     pub limits: Announced,
 }
 
-/// One frame; byte payloads stay in the buffer that they were read into.
+/// One frame; byte payloads stay in the buffer that they were read into. What each says stands
+/// in the table of frames.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the table in the module above describes every field")]
 pub enum Frame<'a> {
+    /// 0x01: first frame of both ends.
     Hello(Hello),
-    Welcome { version: u16, guest: DomainId, display: DomainId },
+    /// 0x02: the display domain's answer.
+    Welcome {
+        /// The version of the link.
+        version: u16,
+        /// The domain of the guest.
+        guest: DomainId,
+        /// The domain of the display.
+        display: DomainId,
+    },
+    /// 0x03: last frame.
     Goodbye(Reason),
-    Open { stream: StreamId },
-    Close { stream: StreamId, reason: Reason },
-    Data { stream: StreamId, payload: Payload<'a> },
-    Credit { stream: StreamId, bytes: NonZeroU32 },
-    File { stream: StreamId, size: u32 },
-    Content { stream: StreamId, payload: Payload<'a> },
-    Pipe { stream: StreamId, pipe: PipeId, side: PipeSide },
-    PipeData { pipe: PipeId, payload: Payload<'a> },
-    PipeCredit { pipe: PipeId, bytes: NonZeroU32 },
-    PipeEnd { pipe: PipeId },
+    /// 0x10: a new stream.
+    Open {
+        /// Its number.
+        stream: StreamId,
+    },
+    /// 0x11: last frame of a stream from this end.
+    Close {
+        /// Its number.
+        stream: StreamId,
+        /// Why.
+        reason: Reason,
+    },
+    /// 0x12: wire bytes.
+    Data {
+        /// The stream's number.
+        stream: StreamId,
+        /// The bytes.
+        payload: Payload<'a>,
+    },
+    /// 0x13: more may be sent on a stream.
+    Credit {
+        /// Its number.
+        stream: StreamId,
+        /// So many bytes more.
+        bytes: NonZeroU32,
+    },
+    /// 0x20: attachment, a file.
+    File {
+        /// The stream's number.
+        stream: StreamId,
+        /// Its content's size, in bytes.
+        size: u32,
+    },
+    /// 0x21: the next bytes of the file.
+    Content {
+        /// The stream's number.
+        stream: StreamId,
+        /// The bytes.
+        payload: Payload<'a>,
+    },
+    /// 0x22: attachment, a new pipe.
+    Pipe {
+        /// The stream's number.
+        stream: StreamId,
+        /// The pipe's number.
+        pipe: PipeId,
+        /// The end that the receiver's app gets.
+        side: PipeSide,
+    },
+    /// 0x30: what flows through a pipe.
+    PipeData {
+        /// The pipe's number.
+        pipe: PipeId,
+        /// The bytes.
+        payload: Payload<'a>,
+    },
+    /// 0x31: more may be sent through a pipe.
+    PipeCredit {
+        /// Its number.
+        pipe: PipeId,
+        /// So many bytes more.
+        bytes: NonZeroU32,
+    },
+    /// 0x32: last frame of a pipe from this end.
+    PipeEnd {
+        /// Its number.
+        pipe: PipeId,
+    },
 }
 
 /// What makes a frame a bad frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[allow(missing_docs, reason = "the message says it")]
 pub enum FrameError {
+    /// No frame has this kind.
     #[error("unknown frame kind {0:#x}")]
     Kind(u16),
+    /// The length does not match the kind.
     #[error("a {kind} frame cannot be {length} bytes long")]
-    Length { kind: &'static str, length: u32 },
+    Length {
+        /// Name of the kind.
+        kind: &'static str,
+        /// Bytes of payload.
+        length: u32,
+    },
+    /// The header's unused bytes are used.
     #[error("the reserved bytes of a header are {0:#x}, not 0")]
     Reserved(u16),
+    /// The stream or pipe has no possible number, or a frame of the link has one.
     #[error("a {kind} frame cannot be about number {subject:#x}")]
-    Subject { kind: &'static str, subject: u32 },
+    Subject {
+        /// Name of the kind.
+        kind: &'static str,
+        /// The number.
+        subject: u32,
+    },
+    /// Not a peer of ours at all.
     #[error("the magic of the Hello frame is wrong")]
     Magic,
+    /// The newest version is older than the oldest, or the oldest is 0.
     #[error("the versions {0}..={1} are no range")]
     Versions(u16, u16),
+    /// A limit is outside its range.
     #[error(transparent)]
     Limit(#[from] LimitOutOfRange),
+    /// No domain has this number.
     #[error("{0:#x} is reserved and names no domain")]
     Domain(u16),
+    /// No reason has this code.
     #[error("unknown reason code {0}")]
     ReasonCode(u16),
+    /// The text is not what it has to be.
     #[error("the text of a reason is not UTF-8")]
     ReasonText,
+    /// No pipe can have this number.
     #[error("{0:#x} names no pipe")]
     Pipe(u32),
+    /// A pipe has two sides, 0 and 1.
     #[error("{0} is no side of a pipe")]
     PipeSide(u8),
+    /// A grant of nothing.
     #[error("credit of 0 bytes")]
     NoCredit,
 }
@@ -245,14 +274,14 @@ impl Kind {
 
 /// A header that has passed every check that needs no payload.
 #[derive(Clone, Copy, Debug)]
-struct Header {
+pub(super) struct Header {
     kind: Kind,
     length: u32,
     subject: u32,
 }
 
 impl Header {
-    fn decode(bytes: &[u8; HEADER]) -> Result<Header, FrameError> {
+    pub(super) fn decode(bytes: &[u8; HEADER]) -> Result<Header, FrameError> {
         let mut fields = Fields { kind: "header", rest: bytes };
         let length = fields.u32()?;
         let kind = Kind::from_number(fields.u16()?)?;
@@ -274,6 +303,11 @@ impl Header {
             return Err(FrameError::Subject { kind: name, subject });
         }
         Ok(Header { kind, length, subject })
+    }
+
+    /// Bytes of payload that follow, at most [`MAX_PAYLOAD`].
+    pub(super) const fn length(self) -> usize {
+        self.length as usize
     }
 
     fn stream(self) -> Result<StreamId, FrameError> {
@@ -335,7 +369,7 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Frame<'a> {
-    fn decode(header: Header, payload: &'a [u8]) -> Result<Frame<'a>, FrameError> {
+    pub(super) fn decode(header: Header, payload: &'a [u8]) -> Result<Frame<'a>, FrameError> {
         let mut fields = Fields { kind: header.kind.rule().0, rest: payload };
         Ok(match header.kind {
             Kind::Hello => {
@@ -467,63 +501,5 @@ impl<'a> Frame<'a> {
         if let Some(field) = out.get_mut(start..start + 4) {
             field.copy_from_slice(&length.to_le_bytes());
         }
-    }
-}
-
-/// Cuts what a transport delivers into frames, in a buffer that never grows.
-///
-/// After an error there is no next frame to find: the link has to close.
-#[derive(Debug)]
-pub struct Decoder {
-    buffer: Box<[u8]>,
-    start: usize,
-    end: usize,
-}
-
-impl Decoder {
-    /// Bytes of the buffer: any unfinished frame still leaves half of it to one read.
-    pub const CAPACITY: usize = 2 * (HEADER + MAX_PAYLOAD);
-
-    /// An empty decoder.
-    pub fn new() -> Decoder {
-        Decoder { buffer: vec![0; Self::CAPACITY].into_boxed_slice(), start: 0, end: 0 }
-    }
-
-    /// Where the next bytes are to be read to; then tell [`Self::filled`] how many came. Never
-    /// empty once [`Self::next_frame`] has answered `None`.
-    pub fn space(&mut self) -> &mut [u8] {
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
-        self.buffer.get_mut(self.end..).unwrap_or_default()
-    }
-
-    /// So many bytes of [`Self::space`] are filled; more than its length counts as all of it.
-    pub fn filled(&mut self, count: usize) {
-        self.end = self.buffer.len().min(self.end.saturating_add(count));
-    }
-
-    /// The next whole frame, `None` when it has not all arrived.
-    ///
-    /// # Errors
-    /// A bad header is an error as soon as its 12 bytes are there, before its payload is.
-    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, FrameError> {
-        let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
-        let Some((header, rest)) = unread.split_first_chunk() else { return Ok(None) };
-        let header = Header::decode(header)?;
-        let Some(payload) = rest.get(..header.length as usize) else { return Ok(None) };
-        self.start += HEADER + payload.len();
-        Frame::decode(header, payload).map(Some)
-    }
-
-    /// Bytes that have arrived and are not yet a frame.
-    pub fn buffered(&self) -> usize {
-        self.end - self.start
-    }
-}
-
-impl Default for Decoder {
-    fn default() -> Self {
-        Decoder::new()
     }
 }

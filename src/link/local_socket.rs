@@ -13,8 +13,8 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags,
 };
 
-use super::frame::StreamId;
 use super::limits::MAX_ATTACHMENTS;
+use super::number::StreamId;
 use super::readiness::{Key, Poller, Watched};
 use super::reason::{Reason, ReasonCode};
 

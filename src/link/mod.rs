@@ -112,12 +112,14 @@ mod agenda;
 mod attachment;
 mod connection;
 mod credit;
+pub mod decoder;
 mod download;
 mod event_source;
 mod exchange;
 pub mod frame;
 mod limits;
 mod local_socket;
+mod number;
 mod pipe;
 mod pipes;
 mod readiness;
@@ -130,10 +132,10 @@ mod violation;
 mod wire;
 
 pub use connection::{Link, LinkError, OpenError};
-pub use frame::StreamId;
 pub use limits::{
     ATTACHMENT_COST, Announced, LimitOutOfRange, Limits, MAX_ATTACHMENTS, MIN_STREAM_CREDIT,
 };
+pub use number::{PipeId, StreamId};
 pub use reason::{EndedBy, Reason, ReasonCode};
 pub use transport::Transport;
 

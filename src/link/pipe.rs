@@ -9,8 +9,9 @@ use rustix::fs::OFlags;
 use rustix::io::{Errno, ReadWriteFlags, preadv2, pwritev2};
 
 use super::credit::{ReceiveWindow, SendCredit};
-use super::frame::{Frame, HEADER, Payload, PipeId};
+use super::frame::{Frame, HEADER, Payload};
 use super::limits::TURN;
+use super::number::PipeId;
 use super::readiness::{Key, Poller, Watched};
 use super::violation::Violation;
 

@@ -9,8 +9,9 @@ use rustix::event::epoll::EventFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::agenda::{Actor, Agenda};
-use super::frame::{Payload, PipeId, PipeSide};
+use super::frame::{Payload, PipeSide};
 use super::limits::{Announced, Limits};
+use super::number::PipeId;
 use super::pipe::{AfterTurn, Direction, Pipe, PipeFile};
 use super::readiness::Poller;
 use super::reason::{Reason, ReasonCode};

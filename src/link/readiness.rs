@@ -8,7 +8,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 
-use super::frame::{PipeId, StreamId};
+use super::number::{PipeId, StreamId};
 
 /// Who is waited for. No key is ever used twice on a link, so a late event finds nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 use super::agenda::Agenda;
 use super::attachment::Outbound;
 use super::credit::{Allowance, SendCredit};
-use super::frame::{Frame, HEADER, Payload, StreamId};
+use super::frame::{Frame, HEADER, Payload};
 use super::limits::{ATTACHMENT_COST, TURN};
 use super::local_socket::{LocalSocket, Received};
+use super::number::StreamId;
 use super::pipes::Pipes;
 use super::reason::{Reason, ReasonCode};
 

@@ -4,7 +4,8 @@ use std::ops::RangeInclusive;
 
 use thiserror::Error;
 
-use super::frame::{FrameError, PipeId, StreamId};
+use super::frame::FrameError;
+use super::number::{PipeId, StreamId};
 use super::reason::{Reason, ReasonCode};
 
 /// The peer broke the protocol.

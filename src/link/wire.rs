@@ -4,7 +4,8 @@ use std::io;
 
 use rustix::event::epoll::EventFlags;
 
-use super::frame::{Decoder, Frame};
+use super::decoder::Decoder;
+use super::frame::Frame;
 use super::limits::OUTGOING_TARGET;
 use super::readiness::{Key, Poller, Watched};
 use super::transport::Transport;

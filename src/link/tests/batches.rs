@@ -5,7 +5,8 @@ use std::io;
 use std::rc::Rc;
 
 use super::*;
-use crate::link::frame::{Decoder, Frame, Hello};
+use crate::link::decoder::Decoder;
+use crate::link::frame::{Frame, Hello};
 
 /// Reads from a socket, writes to memory without end, and counts.
 struct Tap {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rustix::fs::{MemfdFlags, OFlags, fcntl_getfl, fcntl_setfl, memfd_create};
 
 use super::*;
-use crate::link::frame::Decoder;
+use crate::link::decoder::Decoder;
 use crate::link::limits::{OUTGOING_TARGET, TURN};
 
 const LIMITS: Limits = Limits {

@@ -1,9 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::link::frame::{
-    Decoder, Frame, FrameError, HEADER, Hello, MAX_PAYLOAD, Payload, PipeId, PipeSide,
-};
+use crate::link::decoder::Decoder;
+use crate::link::frame::{Frame, FrameError, HEADER, Hello, MAX_PAYLOAD, Payload, PipeSide};
+use crate::link::number::PipeId;
 
 /// One of every kind.
 pub(super) fn every_frame(bytes: &[u8]) -> Vec<Frame<'_>> {

@@ -1,5 +1,6 @@
 use super::*;
-use crate::link::frame::{Decoder, Frame, Hello};
+use crate::link::decoder::Decoder;
+use crate::link::frame::{Frame, Hello};
 
 #[test]
 fn both_ends_become_ready_and_the_guest_learns_who_it_is() {

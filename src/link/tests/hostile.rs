@@ -3,7 +3,8 @@
 use std::num::NonZeroU32;
 
 use super::*;
-use crate::link::frame::{Frame, Payload, PipeId, PipeSide};
+use crate::link::frame::{Frame, Payload, PipeSide};
+use crate::link::number::PipeId;
 
 /// Lets one end say something that it would not, and tells how both ends closed.
 fn reason_for(by_guest: bool, limits: Limits, frames: &[Frame<'_>], bytes: &[u8]) -> String {

@@ -5,8 +5,10 @@ use std::num::NonZeroU32;
 use proptest::prelude::*;
 
 use super::*;
-use crate::link::frame::{Decoder, Frame, Hello, Payload, PipeId, PipeSide};
+use crate::link::decoder::Decoder;
+use crate::link::frame::{Frame, Hello, Payload, PipeSide};
 use crate::link::limits::{OUTGOING_TARGET, TURN};
+use crate::link::number::PipeId;
 
 const LIMITS: Limits = Limits {
     streams: 3,
