@@ -6,7 +6,8 @@
 //!                                                  └▶ Quarantined ──reclaim──▶ ID back in the pool
 //! ```
 //!
-//! The link's end is as good as `released` for everything. An ID and the pages behind it go back
+//! A buffer whose connection ended waits in quarantine from the beginning, since nobody will say
+//! `released`. The link's end is as good as `released` for everything. An ID and the pages behind it go back
 //! together and only in these ways, so no two buffers ever share either.
 
 use std::collections::HashMap;
@@ -155,8 +156,19 @@ impl<G: GrantPages> Exporter<G> {
     /// says otherwise, both are kept aside until it agrees.
     pub fn released(&mut self, id: &HyperDmabufId) -> Result<(), UnknownBuffer> {
         let buffer = self.buffers.remove(id).ok_or(UnknownBuffer(*id))?;
-        let memory = vec![buffer.memory, buffer.directory.into_memory()];
-        self.quarantine.extend(Quarantined { memory, id: buffer.id }.end());
+        if let Some(quarantined) = buffer.quarantined().end() {
+            tracing::warn!(%id, "released, but still mapped: kept aside");
+            self.quarantine.push(quarantined);
+        }
+        Ok(())
+    }
+
+    /// Nobody will say when the display domain has let go, since the connection that the buffer was
+    /// exported on is gone. Its grants end, and its ID returns, when [`reclaim`](Self::reclaim)
+    /// finds it unmapped.
+    pub fn abandoned(&mut self, id: &HyperDmabufId) -> Result<(), UnknownBuffer> {
+        let buffer = self.buffers.remove(id).ok_or(UnknownBuffer(*id))?;
+        self.quarantine.push(buffer.quarantined());
         Ok(())
     }
 
@@ -191,6 +203,12 @@ impl<G: GrantPages> Exporter<G> {
     }
 }
 
+impl<M: GrantedMemory> Buffer<M> {
+    fn quarantined(self) -> Quarantined<M> {
+        Quarantined { memory: vec![self.memory, self.directory.into_memory()], id: self.id }
+    }
+}
+
 impl<M: GrantedMemory> Quarantined<M> {
     /// Frees what can be freed, the ID last; gives back what cannot.
     fn end(self) -> Option<Self> {
@@ -203,7 +221,6 @@ impl<M: GrantedMemory> Quarantined<M> {
             self.id.release();
             return None;
         }
-        tracing::warn!(id = %self.id.id(), "released, but still mapped: kept aside");
         Some(Quarantined { memory, id: self.id })
     }
 }
@@ -251,6 +268,19 @@ mod tests {
         assert_eq!(again.id.index(), offer.id.index());
         assert_ne!(again.id, offer.id, "the key is another");
         exporter.peer_gone();
+        assert_eq!((exporter.counts(), memory.granted_pages()), (Counts::default(), 0));
+    }
+
+    #[test]
+    fn an_abandoned_buffer_returns_when_it_is_unmapped() {
+        let (mut exporter, memory, foreign) = setup(64, 2);
+        let offer = exporter.export(5000, Access::ReadOnly, Vec::new()).unwrap();
+        let mapping = map(&foreign, &offer);
+        exporter.abandoned(&offer.id).unwrap();
+        assert!(exporter.abandoned(&offer.id).is_err(), "once");
+        assert_eq!(exporter.reclaim(), 1);
+        drop(mapping);
+        assert_eq!(exporter.reclaim(), 0);
         assert_eq!((exporter.counts(), memory.granted_pages()), (Counts::default(), 0));
     }
 

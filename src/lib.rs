@@ -49,3 +49,5 @@ pub mod id;
 pub mod import;
 pub mod link;
 pub mod offer;
+#[cfg(feature = "proxy")]
+pub mod proxy;

@@ -1,0 +1,250 @@
+//! One app: its connection, the stream to the host that is its own, and what is between them.
+//!
+//! Nothing here waits. Each side is read only while the other has room, so an app that does not
+//! read stops its own stream and nobody else's, and no more than a few messages are held for it.
+
+use std::collections::{HashMap, HashSet};
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+
+use super::clock::ClockOffset;
+use super::endpoint::{Broken, Endpoint};
+use super::objects::{AppId, Hidden, HostId, Objects};
+use super::sharing::Sharing;
+use super::statistics::Statistics;
+use super::trace::Trace;
+use super::wire::{HEADER, Header, Message};
+use crate::id::HyperDmabufId;
+
+/// Rounds of one turn: then the other apps have theirs.
+const ROUNDS: usize = 8;
+
+/// Bytes of an error's text that an app is told.
+const MOST_TEXT: usize = 1000;
+
+/// `wl_display.error` and `wl_display.delete_id`, by their numbers.
+const ERROR: u16 = 0;
+const DELETE_ID: u16 = 1;
+
+/// `wl_display.sync` and `wl_display.get_registry`, by their numbers.
+const SYNC: u16 = 0;
+const GET_REGISTRY: u16 = 1;
+
+/// Errors of `wl_display`.
+pub(super) mod display_error {
+    pub(in crate::proxy) const INVALID_OBJECT: u32 = 0;
+    pub(in crate::proxy) const INVALID_METHOD: u32 = 1;
+    pub(in crate::proxy) const NO_MEMORY: u32 = 2;
+    pub(in crate::proxy) const IMPLEMENTATION: u32 = 3;
+}
+
+/// One app.
+#[derive(Debug)]
+pub(super) struct App {
+    pub(super) app: Endpoint,
+    pub(super) host: Endpoint,
+    pub(super) objects: Objects,
+    pub(super) trace: Trace,
+    pub(super) clock: ClockOffset,
+    pub(super) statistics: Statistics,
+    /// False until the host has listed its globals to the proxy.
+    pub(super) listed: bool,
+    pub(super) manager: Option<HostId>,
+    /// The exports of its buffers: `hyper_dmabuf_v1` objects.
+    pub(super) exports: HashMap<HyperDmabufId, HostId>,
+    /// Formats of `wl_shm` beyond the two that everybody has.
+    pub(super) formats: HashSet<u32>,
+    /// Each open pool has one of it, so that they can be counted.
+    pub(super) open_files: Rc<()>,
+    scratch: Vec<u8>,
+}
+
+/// Why an app's connection ends.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    /// The app broke a protocol.
+    #[error("protocol error {code} on object {}: {text}", object.0)]
+    Protocol { object: AppId, code: u32, text: String },
+    /// The host raised an error, which the app has been told.
+    #[error("the display domain raised a protocol error: {0}")]
+    Raised(String),
+    /// The host says what nobody understands.
+    #[error("the display domain sent what is no Wayland: {0}")]
+    Host(String),
+    /// The connection to the app failed.
+    #[error("the connection to the app: {0}")]
+    App(Broken),
+    /// The stream to the host failed.
+    #[error("the stream to the display domain: {0}")]
+    Stream(Broken),
+}
+
+impl Fault {
+    pub(super) fn new(object: AppId, code: u32, text: impl Into<String>) -> Fault {
+        Fault::Protocol { object, code, text: text.into() }
+    }
+
+    pub(super) fn display(code: u32, text: impl Into<String>) -> Fault {
+        Fault::new(AppId::DISPLAY, code, text)
+    }
+}
+
+/// What a turn came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Nothing more until something happens.
+    Idle,
+    /// More could be done at once.
+    More,
+    /// The app or its stream is gone.
+    Over,
+}
+
+impl App {
+    /// An app that has just connected, and the proxy's end of a new stream to the host.
+    pub(super) fn new(app: Endpoint, host: UnixStream, trace: Trace) -> App {
+        let mut this = App {
+            app,
+            host: Endpoint::new(host),
+            objects: Objects::new(),
+            trace,
+            clock: ClockOffset::NONE,
+            statistics: Statistics::default(),
+            listed: false,
+            manager: None,
+            exports: HashMap::new(),
+            formats: HashSet::from([0, 1]), // Argb8888 and Xrgb8888.
+            open_files: Rc::new(()),
+            scratch: Vec::new(),
+        };
+        let registry = this.objects.hide(Hidden::Registry);
+        let listed = this.objects.hide(Hidden::Listed);
+        this.tell_host(Message::new(HostId::DISPLAY.0, GET_REGISTRY).uint(registry.0));
+        this.tell_host(Message::new(HostId::DISPLAY.0, SYNC).uint(listed.0));
+        this
+    }
+
+    /// Carries what there is to carry, for a while.
+    pub(super) fn turn(&mut self, sharing: &mut Sharing) -> Turn {
+        match self.carry(sharing) {
+            Ok(turn) => turn,
+            Err(fault) => {
+                self.end(&fault);
+                Turn::Over
+            }
+        }
+    }
+
+    fn carry(&mut self, sharing: &mut Sharing) -> Result<Turn, Fault> {
+        for _ in 0..ROUNDS {
+            let mut moved = self.carry_requests(sharing)?;
+            moved |= self.carry_events(sharing)?;
+            self.host.flush().map_err(Fault::Stream)?;
+            self.app.flush().map_err(Fault::App)?;
+            if !moved {
+                let app_done = self.app.has_ended() && self.host.waiting() == 0;
+                let host_done = self.host.has_ended() && self.app.waiting() == 0;
+                return Ok(if app_done || host_done { Turn::Over } else { Turn::Idle });
+            }
+        }
+        Ok(Turn::More)
+    }
+
+    /// Requests that have come, and one read's more. Whether there was anything.
+    fn carry_requests(&mut self, sharing: &mut Sharing) -> Result<bool, Fault> {
+        let mut moved = false;
+        while self.listed && self.host.has_room() {
+            let mut message = std::mem::take(&mut self.scratch);
+            let next = next(&mut self.app, &mut message).map_err(|header| {
+                let text = format!("a message of {} bytes", header.size);
+                Fault::display(display_error::INVALID_METHOD, text)
+            })?;
+            let Some(header) = next else {
+                self.scratch = message;
+                self.app.check_descriptors().map_err(Fault::App)?;
+                let read = !moved && self.app.read().map_err(Fault::App)?;
+                if !read {
+                    return Ok(moved);
+                }
+                moved = true;
+                continue;
+            };
+            moved = true;
+            let result = self.request(header, message.get(HEADER..).unwrap_or_default(), sharing);
+            self.scratch = message;
+            result?;
+        }
+        Ok(moved)
+    }
+
+    /// Events that have come, and one read's more. Whether there was anything.
+    fn carry_events(&mut self, sharing: &mut Sharing) -> Result<bool, Fault> {
+        let mut moved = false;
+        while self.app.has_room() && self.host.has_room() {
+            let mut message = std::mem::take(&mut self.scratch);
+            let next = next(&mut self.host, &mut message)
+                .map_err(|header| Fault::Host(format!("a message of {} bytes", header.size)))?;
+            let Some(header) = next else {
+                self.scratch = message;
+                self.host.check_descriptors().map_err(Fault::Stream)?;
+                let read = !moved && self.host.read().map_err(Fault::Stream)?;
+                if !read {
+                    return Ok(moved);
+                }
+                moved = true;
+                continue;
+            };
+            moved = true;
+            let result = self.event(header, message.get(HEADER..).unwrap_or_default(), sharing);
+            self.scratch = message;
+            result?;
+        }
+        Ok(moved)
+    }
+
+    /// Says why it ends: to the app if it can be told, and to people.
+    fn end(&mut self, fault: &Fault) {
+        if let Fault::Protocol { object, code, text } = fault {
+            self.tell_error(*object, *code, text);
+        }
+        // Once: what there is no room for now, nobody waits for.
+        let _ = self.app.flush();
+        let (name, last) = (self.trace.name(), self.trace.dump());
+        tracing::warn!("{name}: {fault}. Its last messages:{last}");
+    }
+
+    pub(super) fn tell_error(&mut self, object: AppId, code: u32, text: &str) {
+        let text = text.get(..text.floor_char_boundary(MOST_TEXT)).unwrap_or_default();
+        let error = Message::new(AppId::DISPLAY.0, ERROR);
+        self.tell_app(error.uint(object.0).uint(code).string(text));
+    }
+
+    /// The app may use the number again.
+    pub(super) fn tell_deleted(&mut self, id: AppId) {
+        self.tell_app(Message::new(AppId::DISPLAY.0, DELETE_ID).uint(id.0));
+    }
+
+    pub(super) fn tell_app(&mut self, message: Message) {
+        self.app.send(&message.finish(), Vec::new());
+    }
+
+    pub(super) fn tell_host(&mut self, message: Message) {
+        self.host.send(&message.finish(), Vec::new());
+    }
+
+    /// The app is gone, and its stream: nothing of its buffers is shown any more.
+    pub(super) fn release(&mut self, sharing: &mut Sharing) {
+        for (id, _) in self.exports.drain() {
+            sharing.stream_ended(&id);
+        }
+    }
+}
+
+/// Takes the next whole message out of an end, if there is one.
+fn next(end: &mut Endpoint, message: &mut Vec<u8>) -> Result<Option<Header>, Header> {
+    message.clear();
+    let Some((header, bytes)) = end.peek()? else { return Ok(None) };
+    message.extend_from_slice(bytes);
+    end.consume(header.size);
+    Ok(Some(header))
+}

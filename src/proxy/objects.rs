@@ -1,0 +1,267 @@
+//! The objects of one app, by the numbers that the app and the host know them by.
+//!
+//! The two count separately, because the proxy has objects of its own on the host's side, and some
+//! of the app's are not there (pools) or not yet (buffers). Numbers that the host gives out are the
+//! same on both sides: the proxy makes none of them.
+
+use std::collections::HashMap;
+
+use wayland_backend::protocol::Interface;
+
+use super::buffer::{Buffer, Pool};
+use super::interfaces::WL_DISPLAY_INTERFACE;
+use super::registry::Globals;
+use super::surface::{Surface, Viewport};
+use crate::id::HyperDmabufId;
+
+/// Numbers from here on are the server's.
+const SERVER: u32 = 0xff00_0000;
+
+/// Objects of one app: more than any program has, and a bound on what it can make the proxy hold.
+const MOST: usize = 1 << 18;
+
+/// An object as the app numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct AppId(pub(super) u32);
+
+/// An object as the host numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct HostId(pub(super) u32);
+
+impl AppId {
+    pub(super) const DISPLAY: AppId = AppId(1);
+
+    pub(super) fn is_servers(self) -> bool {
+        self.0 >= SERVER
+    }
+}
+
+impl HostId {
+    pub(super) const DISPLAY: HostId = HostId(1);
+}
+
+/// One of the app's objects.
+#[derive(Debug)]
+pub(super) struct Object {
+    pub(super) interface: &'static Interface,
+    pub(super) version: u32,
+    /// Where it is on the host's side, if it is.
+    pub(super) host: Option<HostId>,
+    /// False from its destructor on, until its number is free.
+    pub(super) alive: bool,
+    pub(super) role: Role,
+}
+
+/// What the proxy knows of an object beyond its interface.
+#[derive(Debug)]
+pub(super) enum Role {
+    /// Nothing: its messages are forwarded.
+    Plain,
+    Registry(Globals),
+    Shm,
+    Pool(Pool),
+    /// Of a pool; those that the host makes itself are plain.
+    Buffer(Box<Buffer>),
+    Surface(Box<Surface>),
+    Viewport(Viewport),
+}
+
+impl Role {
+    /// The role of an object that is made by forwarding a request.
+    pub(super) fn of(interface: &Interface, parent: Option<AppId>) -> Role {
+        match (interface.name, parent) {
+            ("wl_registry", _) => Role::Registry(Globals::default()),
+            ("wl_shm", _) => Role::Shm,
+            ("wl_surface", _) => Role::Surface(Box::default()),
+            ("wp_viewport", Some(surface)) => Role::Viewport(Viewport { surface }),
+            _ => Role::Plain,
+        }
+    }
+}
+
+/// Who has one of the host's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    App(AppId),
+    Proxy(Hidden),
+}
+
+/// An object of the proxy's own, in the app's connection to the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hidden {
+    /// Its `wl_registry`.
+    Registry,
+    /// Comes when the host has listed its globals.
+    Listed,
+    Manager,
+    Export(HyperDmabufId),
+    /// Lives for one `create_buffer`.
+    Pool,
+}
+
+/// Why a number cannot be a new object's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoNewObject {
+    /// It is in use, or the other side's to give.
+    BadNumber,
+    TooMany,
+}
+
+/// The objects of one app.
+#[derive(Debug)]
+pub(super) struct Objects {
+    app: HashMap<AppId, Object>,
+    /// By number; the first stands for "none".
+    host: Vec<Option<Owner>>,
+    /// The last one freed is used first, as Wayland libraries do.
+    free: Vec<u32>,
+}
+
+impl Objects {
+    pub(super) fn new() -> Objects {
+        let display = Object {
+            interface: &WL_DISPLAY_INTERFACE,
+            version: 1,
+            host: Some(HostId::DISPLAY),
+            alive: true,
+            role: Role::Plain,
+        };
+        Objects {
+            app: HashMap::from([(AppId::DISPLAY, display)]),
+            host: vec![None, Some(Owner::App(AppId::DISPLAY))],
+            free: Vec::new(),
+        }
+    }
+
+    pub(super) fn get(&self, id: AppId) -> Option<&Object> {
+        self.app.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: AppId) -> Option<&mut Object> {
+        self.app.get_mut(&id)
+    }
+
+    /// The host's number of an object that the app may name.
+    pub(super) fn host_of(&self, id: AppId) -> Option<HostId> {
+        self.app.get(&id).filter(|object| object.alive)?.host
+    }
+
+    /// Whose a number of the host's is.
+    pub(super) fn owner(&self, id: HostId) -> Option<Owner> {
+        if id.0 >= SERVER {
+            return Some(Owner::App(AppId(id.0)));
+        }
+        self.host.get(id.0 as usize).copied().flatten()
+    }
+
+    /// An object that the app numbered; one on the host's side with it, if `host`.
+    pub(super) fn insert(
+        &mut self,
+        id: AppId,
+        interface: &'static Interface,
+        version: u32,
+        role: Role,
+        host: bool,
+    ) -> Result<Option<HostId>, NoNewObject> {
+        if id.0 == 0 || id.is_servers() || self.app.contains_key(&id) {
+            return Err(NoNewObject::BadNumber);
+        }
+        if self.app.len() >= MOST {
+            return Err(NoNewObject::TooMany);
+        }
+        let host = host.then(|| self.allocate(Owner::App(id)));
+        self.app.insert(id, Object { interface, version, host, alive: true, role });
+        Ok(host)
+    }
+
+    /// An object that the host made. One of the same number that is there still is gone: the host
+    /// uses a number again only when it has seen the end of the last one.
+    pub(super) fn insert_servers(
+        &mut self,
+        id: u32,
+        interface: &'static Interface,
+        version: u32,
+        alive: bool,
+    ) -> Result<(), NoNewObject> {
+        if id < SERVER {
+            return Err(NoNewObject::BadNumber);
+        }
+        if self.app.len() >= MOST {
+            return Err(NoNewObject::TooMany);
+        }
+        let role = Role::of(interface, None);
+        let object = Object { interface, version, host: Some(HostId(id)), alive, role };
+        self.app.insert(AppId(id), object);
+        Ok(())
+    }
+
+    /// Gives an object of the app's that had none a place on the host's side.
+    pub(super) fn place(&mut self, id: AppId) -> Option<HostId> {
+        let host = self.allocate(Owner::App(id));
+        let object = self.app.get_mut(&id)?;
+        object.host = Some(host);
+        Some(host)
+    }
+
+    /// A number for an object of the proxy's own.
+    pub(super) fn hide(&mut self, hidden: Hidden) -> HostId {
+        self.allocate(Owner::Proxy(hidden))
+    }
+
+    fn allocate(&mut self, owner: Owner) -> HostId {
+        if let Some(id) = self.free.pop() {
+            self.host[id as usize] = Some(owner);
+            return HostId(id);
+        }
+        // Below `MOST` and what the proxy hides, which is of the same order: far below `SERVER`.
+        self.host.push(Some(owner));
+        HostId(self.host.len() as u32 - 1)
+    }
+
+    /// The host uses the number no more. The app's object that is gone with it.
+    pub(super) fn deleted(&mut self, id: HostId) -> Option<AppId> {
+        let place = self.host.get_mut(id.0 as usize)?;
+        let owner = place.take()?;
+        self.free.push(id.0);
+        match owner {
+            Owner::App(id) => self.app.remove(&id).map(|_| id),
+            Owner::Proxy(_) => None,
+        }
+    }
+
+    /// An object that the host never knew is gone.
+    pub(super) fn remove(&mut self, id: AppId) -> Option<Object> {
+        self.app.remove(&id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn insert(objects: &mut Objects, id: u32) -> Result<Option<HostId>, NoNewObject> {
+        objects.insert(AppId(id), &WL_DISPLAY_INTERFACE, 1, Role::Plain, true)
+    }
+
+    #[test]
+    fn numbers_are_counted_on_each_side() {
+        let mut objects = Objects::new();
+        assert_eq!(objects.hide(Hidden::Registry), HostId(2));
+        assert_eq!(insert(&mut objects, 2), Ok(Some(HostId(3))));
+        assert_eq!(objects.host_of(AppId(2)), Some(HostId(3)));
+        assert_eq!(objects.owner(HostId(2)), Some(Owner::Proxy(Hidden::Registry)));
+        assert_eq!(objects.deleted(HostId(3)), Some(AppId(2)));
+        assert_eq!(objects.deleted(HostId(3)), None, "once");
+        assert_eq!(insert(&mut objects, 9), Ok(Some(HostId(3))), "the number is used again");
+    }
+
+    #[test]
+    fn bad_numbers_are_refused() {
+        let mut objects = Objects::new();
+        for id in [0, 1, SERVER, u32::MAX] {
+            assert_eq!(insert(&mut objects, id), Err(NoNewObject::BadNumber));
+        }
+        let made = objects.insert_servers(5, &WL_DISPLAY_INTERFACE, 1, true);
+        assert_eq!(made, Err(NoNewObject::BadNumber));
+    }
+}

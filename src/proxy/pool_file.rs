@@ -1,0 +1,219 @@
+//! The file behind a `wl_shm_pool`: read, never mapped, so that an app which shrinks it under our
+//! hands gets an error and nobody a SIGBUS.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+
+use rustix::fs::SealFlags;
+use rustix::io::Errno;
+
+use super::damage::{Rectangle, Region};
+
+/// File systems whose reads cannot hang: memory, and local disks. A pool in any other (a network's,
+/// or one that a program serves) is refused, since one app could stop the proxy with it.
+/// Numbers of include/uapi/linux/magic.h.
+const FILE_SYSTEMS: [i64; 7] = [
+    0x0102_1994, // tmpfs, and every memfd
+    0x8584_58f6, // ramfs
+    0xef53,      // ext2 to ext4
+    0x5846_5342, // xfs
+    0x9123_683e, // btrfs
+    0xf2f5_2010, // f2fs
+    0x2fc1_2fc1, // zfs
+];
+
+/// The file of a pool.
+#[derive(Debug)]
+pub(super) struct PoolFile {
+    file: OwnedFd,
+    /// Counts the app's open files.
+    _open: Rc<()>,
+}
+
+/// Why a file cannot be a pool's, or a buffer not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum PoolError {
+    /// What came is no file, or cannot be read.
+    #[error("the pool's descriptor is no file that can be read")]
+    NoFile,
+    /// A read might hang.
+    #[error(
+        "the pool's file is in a file system that may be slow (type {0:#x}): use a memfd, or a file in a tmpfs"
+    )]
+    FileSystem(i64),
+    /// The file ends inside the buffer.
+    #[error("the pool's file ends inside the buffer")]
+    Short,
+    /// The kernel refused.
+    #[error("the pool's file cannot be read: {0}")]
+    Read(Errno),
+}
+
+/// How a buffer's pixels lie in its file, checked against the pool's size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    pub(super) offset: i32,
+    pub(super) width: i32,
+    pub(super) height: i32,
+    pub(super) stride: i32,
+    pub(super) format: u32,
+}
+
+impl Layout {
+    /// Whether the buffer is inside a pool of this size. As libwayland checks it.
+    pub(super) fn fits(self, pool: i32) -> bool {
+        let Layout { offset, width, height, stride, .. } = self;
+        let end = i64::from(offset) + i64::from(stride) * i64::from(height);
+        offset >= 0 && width > 0 && height > 0 && stride >= width && end <= i64::from(pool)
+    }
+
+    /// Bytes from its first to its last; positive if it fits.
+    pub(super) fn bytes(self) -> usize {
+        self.stride as usize * self.height as usize
+    }
+
+    /// Bytes of one pixel, if the format has whole bytes and one plane. That is so for all formats
+    /// whose code is below 2, and for those four-letter codes that are listed.
+    fn bytes_per_pixel(self) -> Option<i64> {
+        match &self.format.to_le_bytes() {
+            [0 | 1, 0, 0, 0] => Some(4), // Argb8888, Xrgb8888
+            b"AB24" | b"XB24" | b"RA24" | b"RX24" | b"BA24" | b"BX24" | b"AR30" | b"XR30"
+            | b"AB30" | b"XB30" | b"RA30" | b"RX30" | b"BA30" | b"BX30" => Some(4),
+            b"RG16" | b"BG16" => Some(2),
+            b"AR4H" | b"XR4H" | b"AB4H" | b"XB4H" | b"AR48" | b"XR48" | b"AB48" | b"XB48" => {
+                Some(8)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl PoolFile {
+    pub(super) fn new(file: OwnedFd, open: Rc<()>) -> Result<PoolFile, PoolError> {
+        let stat = rustix::fs::fstat(&file).map_err(|_| PoolError::NoFile)?;
+        let flags = rustix::fs::fcntl_getfl(&file).map_err(|_| PoolError::NoFile)?;
+        let readable = !flags.intersects(rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::PATH);
+        let kind = rustix::fs::FileType::from_raw_mode(stat.st_mode);
+        if kind != rustix::fs::FileType::RegularFile || !readable {
+            return Err(PoolError::NoFile);
+        }
+        let system = rustix::fs::fstatfs(&file).map_err(PoolError::Read)?;
+        if !FILE_SYSTEMS.contains(&system.f_type) {
+            return Err(PoolError::FileSystem(system.f_type));
+        }
+        Ok(PoolFile { file, _open: open })
+    }
+
+    /// The file once more, if its pages can be shown as they are: it can never shrink.
+    pub(super) fn sealed(&self) -> Option<OwnedFd> {
+        let seals = rustix::fs::fcntl_get_seals(&self.file).ok()?;
+        seals.contains(SealFlags::SHRINK).then(|| self.file.as_fd().try_clone_to_owned().ok())?
+    }
+
+    /// Copies a region of a buffer to the same place in `to`, which has the buffer's bytes from its
+    /// first row on. Returns how many bytes were copied.
+    pub(super) fn copy(
+        &self,
+        layout: Layout,
+        region: &Region,
+        to: &mut [u8],
+    ) -> Result<u64, PoolError> {
+        let all = Rectangle::new(0, 0, layout.width, layout.height);
+        let (Some(all), Some(size)) = (all, layout.bytes_per_pixel()) else {
+            return self.read(layout, 0, layout.bytes(), to);
+        };
+        let rectangles = match region {
+            Region::All => vec![all],
+            Region::Some(rectangles) => rectangles.clone(),
+        };
+        let stride = i64::from(layout.stride);
+        let mut copied = 0;
+        for rectangle in rectangles {
+            let Some(Rectangle { left, top, right, bottom }) = rectangle.intersection(all) else {
+                continue;
+            };
+            // Rows whose bytes are all wanted are read at once.
+            let (first, end) = ((left * size).min(stride), (right * size).min(stride));
+            if (first, right) == (0, all.right) {
+                let bytes = (bottom - top - 1) * stride + end;
+                copied += self.read(layout, (top * stride) as usize, bytes as usize, to)?;
+            } else {
+                for row in top..bottom {
+                    let from = (row * stride + first) as usize;
+                    copied += self.read(layout, from, (end - first) as usize, to)?;
+                }
+            }
+        }
+        Ok(copied)
+    }
+
+    fn read(
+        &self,
+        layout: Layout,
+        from: usize,
+        bytes: usize,
+        to: &mut [u8],
+    ) -> Result<u64, PoolError> {
+        let mut rest = to.get_mut(from..from + bytes).ok_or(PoolError::Short)?;
+        let mut offset = layout.offset as u64 + from as u64;
+        while !rest.is_empty() {
+            match rustix::io::pread(&self.file, &mut *rest, offset) {
+                Ok(0) => return Err(PoolError::Short),
+                Ok(count) => {
+                    rest = rest.get_mut(count..).unwrap_or_default();
+                    offset += count as u64;
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(PoolError::Read(error)),
+            }
+        }
+        Ok(bytes as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::MemfdFlags;
+
+    use super::*;
+
+    const LAYOUT: Layout = Layout { offset: 8, width: 4, height: 3, stride: 20, format: 0 };
+
+    fn file(bytes: usize) -> PoolFile {
+        let file = rustix::fs::memfd_create("pool", MemfdFlags::ALLOW_SEALING).unwrap();
+        let content: Vec<u8> = (0..bytes).map(|byte| byte as u8).collect();
+        rustix::io::pwrite(&file, &content, 0).unwrap();
+        PoolFile::new(file, Rc::default()).unwrap()
+    }
+
+    #[test]
+    fn only_the_region_is_copied() {
+        let file = file(100);
+        let mut to = [0; 60];
+        let region = Region::Some(vec![Rectangle::new(1, 1, 2, 9).unwrap()]);
+        assert_eq!(file.copy(LAYOUT, &region, &mut to), Ok(16));
+        for (at, byte) in to.iter().enumerate() {
+            let (x, y) = (at % 20, at / 20);
+            let expected = if y >= 1 && (4..12).contains(&x) { at as u8 + 8 } else { 0 };
+            assert_eq!(*byte, expected, "byte {x} of row {y}");
+        }
+        // What is behind the last pixel of a row need not be there.
+        assert_eq!(file.copy(LAYOUT, &Region::All, &mut to), Ok(56));
+    }
+
+    #[test]
+    fn a_file_that_shrank_is_an_error() {
+        let short = file(40);
+        assert_eq!(short.copy(LAYOUT, &Region::All, &mut [0; 60]), Err(PoolError::Short));
+        assert!(LAYOUT.fits(68) && !LAYOUT.fits(67));
+        assert!(!Layout { height: i32::MAX, stride: i32::MAX, ..LAYOUT }.fits(i32::MAX));
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused() {
+        let (reader, _writer) = rustix::pipe::pipe().unwrap();
+        assert_eq!(PoolFile::new(reader, Rc::default()).unwrap_err(), PoolError::NoFile);
+        let proc = std::fs::File::open("/proc/self/maps").unwrap();
+        assert!(matches!(PoolFile::new(proc.into(), Rc::default()), Err(PoolError::FileSystem(_))));
+    }
+}

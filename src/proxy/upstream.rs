@@ -1,0 +1,108 @@
+//! The link to the display domain, and what is shared over it.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use super::sharing::Sharing;
+use crate::client::Address;
+use crate::grant::{GrantError, PageCount};
+use crate::hypervisor::shm::{self, DEFAULT_PAGES, DomainMemory};
+use crate::link::{
+    Limits, Link, LinkError, LinkEvent, OpenError, Reason, ReasonCode, Role, StreamId,
+};
+
+/// A link, open or about to be.
+#[derive(Debug)]
+pub(super) struct Upstream {
+    link: Link,
+    memory: DomainMemory,
+    /// From the handshake on.
+    sharing: Option<Sharing>,
+}
+
+/// Why the display domain could not be reached.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// No link can be made to such an address.
+    #[error("the proxy needs a link: {0} is none, shm:PATH is")]
+    NoLink(Address),
+    /// There is no memory to share.
+    #[error("cannot make this domain's shareable memory")]
+    Memory(#[from] GrantError),
+    /// Nobody answers at the other end of the link.
+    #[error(transparent)]
+    Rendezvous(#[from] shm::ConnectError),
+    /// The link could not be set up.
+    #[error("cannot set the link up")]
+    Link(#[from] LinkError),
+    /// The system refused.
+    #[error("cannot make the link non-blocking")]
+    System(#[from] io::Error),
+}
+
+/// What the link has to tell.
+#[derive(Debug)]
+pub(super) enum News {
+    Ready,
+    StreamClosed(StreamId, Reason),
+    Closed(Reason),
+}
+
+impl Upstream {
+    pub(super) fn connect(address: &Address) -> Result<Upstream, UpstreamError> {
+        let Address::Shm(path) = address else {
+            return Err(UpstreamError::NoLink(address.clone()));
+        };
+        let pages = PageCount::new(DEFAULT_PAGES)
+            .unwrap_or_else(|| unreachable!("the default is not zero")); // 262 144.
+        let memory = DomainMemory::new(pages)?;
+        let transport = shm::connect(path, &memory)?;
+        transport.set_nonblocking(true)?;
+        let link = Link::new(transport, Role::Guest, Limits::default())?;
+        Ok(Upstream { link, memory, sharing: None })
+    }
+
+    /// What becomes readable when [`news`](Self::news) has something to do.
+    pub(super) fn descriptor(&self) -> io::Result<OwnedFd> {
+        self.link.as_fd().try_clone_to_owned()
+    }
+
+    /// Moves what there is to move.
+    pub(super) fn news(&mut self) -> io::Result<Vec<News>> {
+        self.link.dispatch()?;
+        let mut news = Vec::new();
+        while let Some(event) = self.link.next_event() {
+            match event {
+                LinkEvent::Ready { guest, display } => {
+                    self.sharing = Some(Sharing::new(self.memory.clone(), guest, display));
+                    news.push(News::Ready);
+                }
+                LinkEvent::Opened { .. } => {} // Only guests open streams.
+                LinkEvent::StreamClosed { stream, reason, .. } => {
+                    news.push(News::StreamClosed(stream, reason));
+                }
+                LinkEvent::Closed { reason, .. } => news.push(News::Closed(reason)),
+            }
+        }
+        Ok(news)
+    }
+
+    /// What is shared; `None` before the handshake.
+    pub(super) fn sharing(&mut self) -> Option<&mut Sharing> {
+        self.sharing.as_mut()
+    }
+
+    /// A stream of its own for one app.
+    pub(super) fn open(&mut self) -> Result<(StreamId, UnixStream), OpenError> {
+        let (ours, links) = UnixStream::pair()?;
+        let stream = self.link.open(links)?;
+        Ok((stream, ours))
+    }
+
+    /// Says goodbye: every stream ends.
+    pub(super) fn close(&mut self) {
+        self.link.close(Reason::new(ReasonCode::Finished, "the proxy has ended"));
+        let _ = self.link.dispatch(); // As far as it goes without waiting.
+    }
+}
