@@ -11,10 +11,13 @@
 //! together and only in these ways, so no two buffers ever share either.
 
 use std::collections::HashMap;
+use std::os::fd::BorrowedFd;
 
 use crate::domain::DomainId;
 use crate::grant::directory::{BuildError, Directory};
-use crate::grant::{Access, GrantError, GrantPages, GrantedMemory, PageCount, StillMapped};
+use crate::grant::{
+    Access, GrantError, GrantFile, GrantPages, GrantedMemory, PageCount, StillMapped,
+};
 use crate::id::{AllocateError, AllocatedId, HyperDmabufId, IdPool};
 use crate::offer::Offer;
 
@@ -125,10 +128,22 @@ impl<G: GrantPages> Exporter<G> {
         }
         let id = self.ids.allocate()?;
         let memory = self.grants.grant(pages, self.peer, access)?;
+        self.offer(id, memory, length, access, metadata)
+    }
+
+    fn offer(
+        &mut self,
+        id: AllocatedId,
+        memory: G::Memory,
+        length: u32,
+        access: Access,
+        metadata: Vec<u8>,
+    ) -> Result<Offer, ExportError> {
+        let pages = memory.references().len() as u32; // Counted by a `PageCount`.
         let directory = Directory::build(&self.grants, memory.references(), self.peer)?;
         let offer = Offer {
             id: id.id(),
-            pages: pages.get(),
+            pages,
             root: directory.root(),
             offset: 0,
             length,
@@ -200,6 +215,29 @@ impl<G: GrantPages> Exporter<G> {
             unexported: self.buffers.len() - exported,
             quarantined: self.quarantine.len(),
         }
+    }
+}
+
+impl<G: GrantFile> Exporter<G> {
+    /// Shares the first `bytes` bytes of the pages from page `first` of a file on, for reading, as
+    /// they are: nothing is copied.
+    pub fn export_file(
+        &mut self,
+        file: BorrowedFd<'_>,
+        first: u32,
+        bytes: usize,
+    ) -> Result<Offer, ExportError> {
+        let length = u32::try_from(bytes).ok();
+        let (Some(length), Some(pages)) = (length, PageCount::for_bytes(bytes)) else {
+            return Err(ExportError::Length { bytes });
+        };
+        if !self.quarantine.is_empty() {
+            self.reclaim();
+        }
+        let id = self.ids.allocate()?;
+        let access = Access::ReadOnly;
+        let memory = self.grants.grant_file(file, first, pages, self.peer, access)?;
+        self.offer(id, memory, length, access, Vec::new())
     }
 }
 

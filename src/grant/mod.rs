@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 
 use crate::domain::DomainId;
@@ -99,6 +99,21 @@ pub trait GrantPages {
     }
 }
 
+/// Where a back end can: granting pages that lie in a file of another program, as they are. What is
+/// behind a Wayland program's `wl_shm_pool` is such a file.
+pub trait GrantFile: GrantPages {
+    /// Grants `pages` pages of `file` from page `first` on to domain `to`. The file must be one that
+    /// cannot shrink. Its pages are not mapped by this domain: [`GrantedMemory::bytes`] is empty.
+    fn grant_file(
+        &self,
+        file: BorrowedFd<'_>,
+        first: u32,
+        pages: PageCount,
+        to: DomainId,
+        access: Access,
+    ) -> Result<Self::Memory, GrantError>;
+}
+
 /// Pages that their owner has granted. Dropped while the other side still maps them, they are kept
 /// aside, unused, until [`GrantPages::reclaim`] finds them free.
 pub trait GrantedMemory: Send + fmt::Debug {
@@ -106,6 +121,7 @@ pub trait GrantedMemory: Send + fmt::Debug {
     fn references(&self) -> &[GrantRef];
 
     /// The pages as this domain sees them, in one piece. Valid until `self` is dropped or ended.
+    /// Empty for pages of a file ([`GrantFile`]).
     fn bytes(&self) -> NonNull<[u8]>;
 
     /// What was granted.
@@ -138,6 +154,9 @@ pub enum GrantError {
         /// Pages there are.
         total: u32,
     },
+    /// Pages of this file cannot be granted.
+    #[error("the file's pages cannot be granted: {0}")]
+    Unsuitable(&'static str),
     /// The system refused.
     #[error("cannot {what}")]
     System {

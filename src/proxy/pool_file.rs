@@ -1,13 +1,14 @@
 //! The file behind a `wl_shm_pool`: read, never mapped, so that an app which shrinks it under our
 //! hands gets an error and nobody a SIGBUS.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use rustix::fs::SealFlags;
 use rustix::io::Errno;
 
 use super::damage::{Rectangle, Region};
+use crate::grant::PAGE_SIZE;
 
 /// File systems whose reads cannot hang: memory, and local disks. A pool in any other (a network's,
 /// or one that a program serves) is refused, since one app could stop the proxy with it.
@@ -104,10 +105,16 @@ impl PoolFile {
         Ok(PoolFile { file, _open: open })
     }
 
-    /// The file once more, if its pages can be shown as they are: it can never shrink.
-    pub(super) fn sealed(&self) -> Option<OwnedFd> {
+    /// The file, if the pages that a buffer lies in can be shown as they are: all there, and in a
+    /// file that can never shrink.
+    pub(super) fn sealed(&self, layout: Layout) -> Option<BorrowedFd<'_>> {
         let seals = rustix::fs::fcntl_get_seals(&self.file).ok()?;
-        seals.contains(SealFlags::SHRINK).then(|| self.file.as_fd().try_clone_to_owned().ok())?
+        let stat = rustix::fs::fstat(&self.file).ok()?;
+        let end = layout.offset as u64 + layout.bytes() as u64;
+        let sound = seals.contains(SealFlags::SHRINK)
+            && stat.st_blksize == PAGE_SIZE as i64
+            && stat.st_size as u64 >= end;
+        sound.then(|| self.file.as_fd())
     }
 
     /// Copies a region of a buffer to the same place in `to`, which has the buffer's bytes from its

@@ -2,8 +2,8 @@
 
 use super::pool_file::{Layout, PoolFile};
 use crate::domain::DomainId;
-use crate::export::{Counts, ExportError, Exporter};
-use crate::grant::{Access, GrantedMemory};
+use crate::export::{ExportError, Exporter};
+use crate::grant::{Access, GrantedMemory, PAGE_SIZE};
 use crate::hypervisor::shm::DomainMemory;
 use crate::id::{HyperDmabufId, IdPool};
 use crate::offer::{DEFAULT_METADATA_LIMIT, Offer};
@@ -11,6 +11,9 @@ use crate::offer::{DEFAULT_METADATA_LIMIT, Offer};
 /// Buffers that one app may have shared at a time: a quarter of a domain's IDs, so that no app can
 /// take them all.
 const MOST_EXPORTS: usize = 250;
+
+/// Bytes in a page, as `wl_shm` counts.
+const PAGE: i32 = PAGE_SIZE as i32;
 
 /// Open pools of one app. Each is a descriptor, of which the process has a bounded number.
 pub(super) const MOST_FILES: usize = 512;
@@ -52,12 +55,21 @@ impl Sharing {
     /// granted as they are, else fresh ones to be copied to.
     pub(super) fn export(
         &mut self,
-        _file: &PoolFile,
+        file: &PoolFile,
         layout: Layout,
         held: usize,
     ) -> Result<Exported, NotShared> {
         if held >= MOST_EXPORTS {
             return Err(NotShared::TooMany);
+        }
+        if let Some(sealed) = file.sealed(layout) {
+            let (first, begin) = (layout.offset / PAGE, layout.offset % PAGE);
+            let bytes = begin as usize + layout.bytes();
+            match self.exporter.export_file(sealed, first as u32, bytes) {
+                Ok(offer) => return Ok(Exported { offer, granted: true, begin }),
+                // Nothing is lost but time.
+                Err(error) => tracing::debug!(%error, "a sealed pool is copied after all"),
+            }
         }
         let offer = self.exporter.export(layout.bytes(), Access::ReadOnly, Vec::new())?;
         Ok(Exported { offer, granted: false, begin: 0 })
@@ -98,9 +110,5 @@ impl Sharing {
     /// The link is gone.
     pub(super) fn peer_gone(&mut self) {
         self.exporter.peer_gone();
-    }
-
-    pub(super) fn counts(&self) -> Counts {
-        self.exporter.counts()
     }
 }

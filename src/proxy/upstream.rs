@@ -12,6 +12,9 @@ use crate::link::{
     Limits, Link, LinkError, LinkEvent, OpenError, Reason, ReasonCode, Role, StreamId,
 };
 
+/// Pages of apps' own files that are shown at a time: 2 GiB, which costs nothing here.
+const PAGES_OF_FILES: u32 = 2 * DEFAULT_PAGES;
+
 /// A link, open or about to be.
 #[derive(Debug)]
 pub(super) struct Upstream {
@@ -56,7 +59,7 @@ impl Upstream {
         };
         let pages = PageCount::new(DEFAULT_PAGES)
             .unwrap_or_else(|| unreachable!("the default is not zero")); // 262 144.
-        let memory = DomainMemory::new(pages)?;
+        let memory = DomainMemory::with_room_for_files(pages, PAGES_OF_FILES)?;
         let transport = shm::connect(path, &memory)?;
         transport.set_nonblocking(true)?;
         let link = Link::new(transport, Role::Guest, Limits::default())?;

@@ -10,6 +10,7 @@ use rustix::fs::SealFlags;
 use rustix::mm::{MapFlags, ProtFlags};
 
 use super::MAX_PIECES;
+use super::files::{Files, Meaning};
 use super::table::{self, Entry, Refusal};
 use crate::domain::DomainId;
 use crate::grant::{Access, ForeignMemory, GrantRef, MapError, Mapping, PAGE_SIZE, PageCount};
@@ -47,6 +48,7 @@ struct Shared {
     file: OwnedFd,
     table: Table,
     counts: Mutex<Counts>,
+    files: Mutex<Files>,
 }
 
 /// How often this domain maps each page: Xen's "maptrack", private to the mapper.
@@ -74,6 +76,17 @@ impl ForeignDomain {
     /// anything in it.
     pub fn introduce(
         file: OwnedFd,
+        domain: DomainId,
+        us: DomainId,
+    ) -> Result<ForeignDomain, IntroductionError> {
+        Self::introduce_with_files(file, None, domain, us)
+    }
+
+    /// As [`introduce`](Self::introduce); on `introductions` the domain will say which references
+    /// stand for pages of files.
+    pub(super) fn introduce_with_files(
+        file: OwnedFd,
+        introductions: Option<OwnedFd>,
         domain: DomainId,
         us: DomainId,
     ) -> Result<ForeignDomain, IntroductionError> {
@@ -110,7 +123,9 @@ impl ForeignDomain {
         let counts =
             Counts { readers: vec![0; pages as usize], writers: vec![0; pages as usize], pages: 0 };
         let counts = Mutex::new(counts);
-        Ok(ForeignDomain { shared: Arc::new(Shared { domain, us, file, table, counts }) })
+        let files = Mutex::new(introductions.map(Files::told_by).unwrap_or_default());
+        let shared = Shared { domain, us, file, table, counts, files };
+        Ok(ForeignDomain { shared: Arc::new(shared) })
     }
 }
 
@@ -122,7 +137,7 @@ impl ForeignMemory for ForeignDomain {
     fn map(&self, references: &[GrantRef], access: Access) -> Result<Box<dyn Mapping>, MapError> {
         let pages = u32::try_from(references.len()).ok().and_then(PageCount::new);
         let pages = pages.ok_or(MapError::Empty)?;
-        let pieces = neighbours(references)?;
+        let pieces = self.shared.with_files(neighbours(references)?)?;
         // Releases on the way out what was taken before a refusal.
         let mut taken = Taken { shared: Arc::clone(&self.shared), access, references: Vec::new() };
         taken.references.reserve_exact(references.len());
@@ -148,6 +163,36 @@ impl Shared {
     fn counts(&self) -> MutexGuard<'_, Counts> {
         // Consistent at every step, so a panic elsewhere does not spoil it.
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks up which pieces lie in files, and divides them where one file ends.
+    fn with_files(&self, pieces: Vec<Piece>) -> Result<Vec<PlacedPiece>, MapError> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.listen(self.table.pages);
+        let mut placed = Vec::with_capacity(pieces.len());
+        let mut page = 0;
+        for Piece { mut first, mut count } in pieces {
+            while count > 0 {
+                let (file, page_of_file, references) = match files.meaning(first) {
+                    Meaning::Memory { references } => (None, first, references),
+                    Meaning::File { file, page, references } => (Some(file), page, references),
+                    Meaning::Gone => {
+                        let (reference, domain) = (GrantRef(first), self.domain);
+                        return Err(MapError::BadReference { page, reference, domain });
+                    }
+                };
+                // Never 0: a range begins later, or has references left.
+                let taken = count.min(references.max(1));
+                placed.push(PlacedPiece { file, first: page_of_file, count: taken });
+                page += taken as usize;
+                // Wraps only after the last of all references, when nothing is left.
+                (first, count) = (first.wrapping_add(taken), count - taken);
+            }
+        }
+        if placed.len() > MAX_PIECES {
+            return Err(MapError::TooScattered { pieces: placed.len(), limit: MAX_PIECES });
+        }
+        Ok(placed)
     }
 
     /// Takes one page, counted.
@@ -262,6 +307,14 @@ struct Piece {
     count: u32,
 }
 
+/// A run of pages of the domain's memory, or of a file.
+#[derive(Debug)]
+struct PlacedPiece {
+    file: Option<Arc<OwnedFd>>,
+    first: u32,
+    count: u32,
+}
+
 /// Pages marked in use, until this is dropped.
 #[derive(Debug)]
 struct Taken {
@@ -282,7 +335,7 @@ impl Drop for Taken {
 #[derive(Debug)]
 struct MappedPages {
     taken: Taken,
-    pieces: Vec<Piece>,
+    pieces: Vec<PlacedPiece>,
     pages: PageCount,
 }
 
@@ -303,15 +356,16 @@ impl Mapping for MappedPages {
         let mut offset = 0;
         for piece in &self.pieces {
             let bytes = piece.count as usize * PAGE_SIZE;
-            // SAFETY: the pieces add up to `pages`, a range that the caller lets us replace; the
-            // file is sealed, so the pages stay there.
+            let file = piece.file.as_deref().unwrap_or(&self.taken.shared.file);
+            // SAFETY: the pieces add up to `pages`, a range that the caller lets us replace; both
+            // kinds of file are sealed, so the pages stay there.
             unsafe {
                 rustix::mm::mmap(
                     at.add(offset).as_ptr().cast(),
                     bytes,
                     protection,
                     MapFlags::SHARED | MapFlags::FIXED,
-                    &self.taken.shared.file,
+                    file,
                     u64::from(piece.first) * PAGE_SIZE as u64,
                 )
             }

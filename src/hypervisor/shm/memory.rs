@@ -9,10 +9,12 @@ use range_alloc::RangeAllocator;
 use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags};
 use rustix::mm::{MapFlags, ProtFlags};
 
+use super::introduction::{self, FilePages};
 use super::table::{self, End, Entry};
 use crate::domain::DomainId;
 use crate::grant::{
-    Access, GrantError, GrantPages, GrantRef, GrantedMemory, PAGE_SIZE, PageCount, StillMapped,
+    Access, GrantError, GrantFile, GrantPages, GrantRef, GrantedMemory, PAGE_SIZE, PageCount,
+    StillMapped,
 };
 
 /// The shareable memory of this domain. Clones are the same memory.
@@ -29,11 +31,17 @@ struct Arena {
     pages: u32,
     /// References are handed out here and nowhere else, so a live range is nobody else's.
     space: Mutex<Space>,
+    /// From here on references stand for pages of files, and nothing is behind them here.
+    first_of_files: u32,
+    /// Where files are introduced, if the memory is.
+    introductions: Mutex<Option<OwnedFd>>,
 }
 
 #[derive(Debug)]
 struct Space {
     free: RangeAllocator<u32>,
+    /// References for files.
+    files: Option<RangeAllocator<u32>>,
     /// Ranges dropped while they were mapped.
     deferred: Vec<Pages>,
 }
@@ -49,8 +57,18 @@ unsafe impl Sync for Arena {}
 impl DomainMemory {
     /// Memory with room for `pages` pages beside the table, none of them taken from the machine yet.
     pub fn new(pages: PageCount) -> Result<DomainMemory, GrantError> {
+        Self::with_room_for_files(pages, 0)
+    }
+
+    /// As [`new`](Self::new), with references for `of_files` pages of files as well.
+    pub fn with_room_for_files(
+        pages: PageCount,
+        of_files: u32,
+    ) -> Result<DomainMemory, GrantError> {
         let system = |what| move |cause| GrantError::System { what, cause };
-        let pages = pages.get().min(table::MAX_PAGES - table::table_pages(table::MAX_PAGES));
+        let own = pages.get();
+        let pages = own.saturating_add(of_files);
+        let pages = pages.min(table::MAX_PAGES - table::table_pages(table::MAX_PAGES));
         // A little more than needed, since the table has to list itself.
         let pages = pages + table::table_pages(pages + table::table_pages(pages));
         let bytes = pages as usize * PAGE_SIZE;
@@ -82,17 +100,35 @@ impl DomainMemory {
             what: "map the domain's memory",
             cause: rustix::io::Errno::NOMEM,
         })?;
+        let first = table::table_pages(pages);
+        let first_of_files =
+            if of_files == 0 { pages } else { first.saturating_add(own).min(pages) };
+        let files = first_of_files..pages;
         let space = Space {
-            free: RangeAllocator::new(table::table_pages(pages)..pages),
+            free: RangeAllocator::new(first..first_of_files),
+            files: (!files.is_empty()).then(|| RangeAllocator::new(files)),
             deferred: Vec::new(),
         };
-        Ok(DomainMemory { arena: Arc::new(Arena { file, start, pages, space: Mutex::new(space) }) })
+        let (space, introductions) = (Mutex::new(space), Mutex::new(None));
+        let arena = Arena { file, start, pages, space, first_of_files, introductions };
+        Ok(DomainMemory { arena: Arc::new(arena) })
+    }
+
+    /// The end of a socket on which files will be introduced to whom this memory is introduced;
+    /// none if it has no room for files.
+    pub(super) fn introductions(&self) -> Result<Option<OwnedFd>, rustix::io::Errno> {
+        if self.arena.first_of_files == self.arena.pages {
+            return Ok(None);
+        }
+        let (ours, theirs) = introduction::pair()?;
+        *self.arena.introductions.lock().unwrap_or_else(PoisonError::into_inner) = Some(ours);
+        Ok(Some(theirs))
     }
 
     /// Pages that are neither free nor merely waiting to be unmapped by others.
     pub fn granted_pages(&self) -> usize {
         let space = self.arena.space();
-        let taken: usize = space.free.allocated_ranges().map(|range| range.len()).sum();
+        let taken: usize = space.allocated().map(|range| range.len()).sum();
         taken - space.deferred.iter().map(ExactSizeIterator::len).sum::<usize>()
     }
 
@@ -146,9 +182,58 @@ impl GrantPages for DomainMemory {
 
     fn peer_gone(&self, peer: DomainId) {
         let space = self.arena.space();
-        for page in space.free.allocated_ranges().flatten() {
+        for page in space.allocated().flatten() {
             self.arena.entry(page).forget(peer);
         }
+    }
+}
+
+impl GrantFile for DomainMemory {
+    fn grant_file(
+        &self,
+        file: BorrowedFd<'_>,
+        first: u32,
+        pages: PageCount,
+        to: DomainId,
+        access: Access,
+    ) -> Result<GrantedRange, GrantError> {
+        let arena = &self.arena;
+        let socket = arena.introductions.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(socket) = &*socket else {
+            return Err(GrantError::Unsuitable("this memory has no room for files"));
+        };
+        let mut space = arena.space();
+        arena.reclaim(&mut space);
+        let Some(files) = &mut space.files else {
+            return Err(GrantError::Unsuitable("this memory has no room for files"));
+        };
+        let range = files.allocate_range(pages.get()).map_err(|_| GrantError::OutOfMemory {
+            wanted: pages,
+            free: files.total_available(),
+            total: arena.pages - arena.first_of_files,
+        })?;
+        let said = FilePages { reference: range.start, pages: pages.get(), page: first };
+        if let Err(cause) = introduction::send(socket.as_fd(), said, file) {
+            files.free_range(range);
+            return Err(GrantError::System { what: "introduce a file", cause });
+        }
+        drop(space);
+        for page in range.clone() {
+            arena.entry(page).permit(to, access);
+        }
+        Ok(GrantedRange {
+            references: range.clone().map(GrantRef).collect(),
+            pages: range,
+            access,
+            arena: Arc::clone(arena),
+        })
+    }
+}
+
+impl Space {
+    fn allocated(&self) -> impl Iterator<Item = Pages> {
+        let files = self.files.iter().flat_map(RangeAllocator::allocated_ranges);
+        self.free.allocated_ranges().chain(files)
     }
 }
 
@@ -189,6 +274,7 @@ impl Arena {
     }
 
     /// Gives pages whose grants have ended back: to the machine, so that they are zeros next time.
+    /// Behind references for files there are none, unless a mapper that refused the file looked.
     fn free(&self, space: &mut Space, range: Pages) {
         let offset = u64::from(range.start) * PAGE_SIZE as u64;
         let bytes = range.len() as u64 * PAGE_SIZE as u64;
@@ -198,7 +284,10 @@ impl Arena {
             tracing::error!(%cause, pages = range.len(), "cannot clear shareable pages; not reusing them");
             return;
         }
-        space.free.free_range(range);
+        match &mut space.files {
+            Some(files) if range.start >= self.first_of_files => files.free_range(range),
+            _ => space.free.free_range(range),
+        }
     }
 }
 
@@ -225,6 +314,9 @@ impl GrantedMemory for GrantedRange {
     }
 
     fn bytes(&self) -> NonNull<[u8]> {
+        if self.pages.start >= self.arena.first_of_files {
+            return NonNull::slice_from_raw_parts(NonNull::dangling(), 0);
+        }
         let offset = self.pages.start as usize * PAGE_SIZE;
         // SAFETY: inside the arena's mapping, which `self` keeps.
         let start = unsafe { self.arena.start.add(offset) };

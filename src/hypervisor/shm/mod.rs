@@ -5,10 +5,16 @@
 //! the flags of Xen's own table. The display domain gets the memfd when the domain [`connect`]s to a
 //! socket, and knows whose it is by which socket that was.
 //!
+//! References can also stand for pages of files that the domain was given by its programs: the
+//! references are reserved in the memory, which has nothing behind them, and a message on a socket
+//! that came with the memory says of which file they are ([`introduction`]).
+//!
 //! What the memfd's seals promise: it cannot shrink, so pages that were checked stay there, and no
 //! access faults. What they cannot: the owner may write at any time, as on Xen.
 
+mod files;
 mod foreign;
+mod introduction;
 mod memory;
 mod rendezvous;
 mod table;

@@ -1,5 +1,6 @@
 //! Where a domain meets the display domain: a unix socket for each domain. The first message brings
-//! the domain's memory; what follows on the same connection is the link.
+//! the domain's memory, and a socket to introduce files on, if it will; what follows on the same
+//! connection is the link.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -50,8 +51,12 @@ pub enum ConnectError {
 pub fn connect(path: &Path, memory: &DomainMemory) -> Result<UnixStream, ConnectError> {
     let socket = UnixStream::connect(path)
         .map_err(|cause| ConnectError::Connect { path: path.to_owned(), cause })?;
-    let files = [memory.as_fd()];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let introductions = memory
+        .introductions()
+        .map_err(|cause| ConnectError::Introduce { path: path.to_owned(), cause })?;
+    let files: Vec<BorrowedFd<'_>> =
+        std::iter::once(memory.as_fd()).chain(introductions.as_ref().map(AsFd::as_fd)).collect();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     control.push(SendAncillaryMessage::ScmRights(&files)); // Fits: the space is made for it.
     rustix::net::sendmsg(&socket, &[IoSlice::new(GREETING)], &mut control, SendFlags::NOSIGNAL)
@@ -137,7 +142,7 @@ impl Arrival {
     ) -> Result<Introduction, IntroductionError> {
         let system = |what| move |cause| IntroductionError::System { what, cause };
         let mut greeting = [0; GREETING.len()];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let received = rustix::net::recvmsg(
             &self.socket,
@@ -152,7 +157,7 @@ impl Arrival {
             }
             Err(cause) => return Err(system("receive the domain's memory")(cause)),
         };
-        let mut files: Vec<OwnedFd> = control
+        let files: Vec<OwnedFd> = control
             .drain()
             .filter_map(|message| match message {
                 RecvAncillaryMessage::ScmRights(files) => Some(files),
@@ -160,13 +165,14 @@ impl Arrival {
             })
             .flatten()
             .collect();
-        let (Some(file), true) = (files.pop(), files.is_empty()) else {
-            return Err(IntroductionError::BadLayout("exactly one file must come with it"));
+        let mut files = files.into_iter();
+        let (Some(file), introductions, None) = (files.next(), files.next(), files.next()) else {
+            return Err(IntroductionError::BadLayout("one file, or two, must come with it"));
         };
         if received.bytes != GREETING.len() || greeting != *GREETING {
             return Err(IntroductionError::BadLayout("it did not come with the greeting"));
         }
-        let domain = ForeignDomain::introduce(file, domain, us)?;
+        let domain = ForeignDomain::introduce_with_files(file, introductions, domain, us)?;
         Ok(Introduction::Done(domain, self.socket))
     }
 }
