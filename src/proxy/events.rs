@@ -107,7 +107,8 @@ impl App {
                 event.replace(version.at, global.version);
             }
             (Role::Registry(globals), "global_remove") => {
-                if !globals.removed(uint(&fields, 0)) {
+                let told = globals.removed(uint(&fields, 0));
+                if !told {
                     return Ok(());
                 }
             }

@@ -116,14 +116,17 @@ impl App {
             return Err(Fault::display(display_error::INVALID_OBJECT, text));
         };
         let mut message = Message::with_payload(host.0, opcode, payload);
-        let mut named = None;
+        // Where a new object is of another one: it may be named behind it.
+        let named = request.fields.iter().find_map(|field| match field.value {
+            Value::Object(named) if named != 0 => Some(AppId(named)),
+            _ => None,
+        });
         for field in &request.fields {
             match field.value {
                 Value::Object(0) => {}
                 Value::Object(argument) => {
                     let argument = AppId(argument);
                     message.replace(field.at, self.named(argument, sharing)?.0);
-                    named = Some(argument);
                 }
                 Value::NewId(new) => {
                     let Some(child) = request.message.child_interface else {

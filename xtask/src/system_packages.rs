@@ -17,6 +17,17 @@ pub(crate) const RUN: &[&str] = &["xkb-data"];
 /// To check the protocol: wayland-scanner.
 pub(crate) const TEST: &[&str] = &["libwayland-bin"];
 
+/// Unmodified Wayland programs, for the tests of the proxy to run.
+pub(crate) const PROGRAMS: &[&str] = &[
+    "weston",
+    "foot",
+    "wl-clipboard",
+    "wayland-utils",
+    "gtk-4-examples",
+    "libsdl2-tests",
+    "mpv",
+];
+
 /// Sees to it that the packages are installed, or says how to.
 pub(crate) fn provide(sets: &[&[&str]]) -> anyhow::Result<()> {
     let wanted: Vec<&str> = sets.concat();

@@ -9,11 +9,11 @@ use anyhow::Context;
 
 use crate::paths;
 use crate::step::{self, Outcome, Verdict};
-use crate::system_packages::{self, BUILD, RUN, TEST};
+use crate::system_packages::{self, BUILD, PROGRAMS, RUN, TEST};
 use crate::test_counts::{Counts, summaries};
 
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
-    system_packages::provide(&[BUILD, RUN, TEST])?;
+    system_packages::provide(&[BUILD, RUN, TEST, PROGRAMS])?;
     println!("logs are in {}", paths::shown(&paths::logs()));
     let begun = Instant::now();
     let protocols = protocols()?;
