@@ -6,8 +6,10 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use fixture::{
-    Counted, Dice, Direct, Display, Painter, Proxy, Socket, assert_same, run_under_proxy,
+    App, Counted, Dice, Direct, Display, Painter, Pattern, Proxy, Socket, assert_looks_like,
+    assert_same, run_under_proxy,
 };
+use hyper_dmabuf::client::Address;
 use rustix::fs::MemfdFlags;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 
@@ -43,6 +45,31 @@ fn a_sealed_pool_is_shown_without_a_copy() {
     let (counted, _) = paint("painter-sealed", 1000, true);
     assert!(counted.frames >= 1000, "{counted:?}");
     assert_eq!((counted.granted, counted.shadowed, counted.bytes), (8, 0, 0));
+}
+
+/// A program of the client library behind the proxy: its pages are shown as they are.
+#[test]
+fn programs_that_share_by_themselves_do_so_behind_the_proxy() {
+    let display = Display::start("480x320", &["work"]);
+    let proxy = Proxy::start(PROXY, &display, "work");
+    let before = proxy.descriptors();
+    let address = Address::Wayland(Some(proxy.directory().join(proxy.name())));
+    for _ in 0..3 {
+        let mut app = App::connect_to(&address).unwrap();
+        let mut window = app.window("A picture", 320, 200, Pattern::Plain(0x0020_4060));
+        window.surface.resize(200, 100).unwrap();
+        app.draw(&mut window, Pattern::Gradient);
+        window.surface.resize(320, 200).unwrap();
+        app.draw(&mut window, Pattern::Gradient);
+        assert_looks_like("one-window", &display.screenshot());
+        drop(window);
+        app.sharing.wait_released().unwrap();
+        assert_eq!((app.sharing.counts().ids, app.sharing.granted_pages()), (0, 0));
+        drop(app);
+        let counted = proxy.counted();
+        assert!(counted.granted > 0 && counted.bytes == 0, "{counted:?}");
+    }
+    proxy.wait_for_descriptors(before);
 }
 
 #[test]
@@ -282,6 +309,40 @@ fn too_many_descriptors_and_those_of_the_wrong_kind_end_one_program() {
     raw.say(&[0, 0, 0]);
     assert_eq!(raw.end(), None, "closed");
     witness.frame();
+    proxy.wait_for_descriptors(before);
+}
+
+/// Nobody can take all the IDs, or all the descriptors.
+#[test]
+fn a_program_that_wants_too_much_is_told_so_and_others_go_on() {
+    let display = Display::start("220x260", &["work"]);
+    let proxy = Proxy::start(PROXY, &display, "work");
+    let mut witness = Painter::new(proxy.connect(), 7, false);
+    let before = proxy.descriptors();
+    let pool = |raw: &Raw, id: u32| {
+        send(&raw.socket, &message(raw.shm, 0, &[id, 4096]), &[file(4096).as_fd()]);
+    };
+
+    let buffers = Raw::connect(&proxy);
+    pool(&buffers, 6);
+    buffers.say(&message(5, 0, &[7]));
+    for id in 8..8 + 251 {
+        buffers.say(&message(6, 0, &[id, 0, 8, 8, 32, 0]));
+        buffers.say(&message(7, 1, &[id, 0, 0]));
+    }
+    let files = Raw::connect(&proxy);
+    (6..6 + 520).for_each(|id| pool(&files, id));
+    let pages = Raw::connect(&proxy);
+    send(&pages.socket, &message(pages.shm, 0, &[6, 1 << 30]), &[file(1 << 30).as_fd()]);
+    pages.say(&message(6, 0, &[7, 0, 1 << 14, 1 << 14, 1 << 16, 0]));
+    pages.say(&message(5, 0, &[8]));
+    pages.say(&message(8, 1, &[7, 0, 0]));
+    for (raw, text) in [(buffers, "250 buffers"), (files, "pools"), (pages, "pages")] {
+        let (object, code, said) = raw.end().expect("an error");
+        assert_eq!((object, code), (1, 2), "no_memory: {said}");
+        assert!(said.contains(text), "{said}");
+        witness.frame();
+    }
     proxy.wait_for_descriptors(before);
 }
 

@@ -9,8 +9,9 @@ use std::rc::Rc;
 
 use super::clock::ClockOffset;
 use super::endpoint::{Broken, Endpoint};
+use super::native::Natives;
 use super::objects::{AppId, Hidden, HostId, Objects};
-use super::sharing::Sharing;
+use super::sharing::{Held, Sharing};
 use super::statistics::Statistics;
 use super::trace::Trace;
 use super::wire::{HEADER, Header, Message};
@@ -52,10 +53,16 @@ pub(super) struct App {
     pub(super) manager: Option<HostId>,
     /// The exports of its buffers: `hyper_dmabuf_v1` objects.
     pub(super) exports: HashMap<HyperDmabufId, HostId>,
+    /// All that it has exported.
+    pub(super) held: Held,
+    /// What the app exported itself, if it is one that does.
+    pub(super) natives: Natives,
     /// Formats of `wl_shm` beyond the two that everybody has.
     pub(super) formats: HashSet<u32>,
     /// Each open pool has one of it, so that they can be counted.
     pub(super) open_files: Rc<()>,
+    /// How many pools it may have open.
+    pub(super) most_files: usize,
     scratch: Vec<u8>,
 }
 
@@ -102,7 +109,8 @@ pub(super) enum Turn {
 
 impl App {
     /// An app that has just connected, and the proxy's end of a new stream to the host.
-    pub(super) fn new(app: Endpoint, host: UnixStream, trace: Trace) -> App {
+    /// It may have `most_files` pools open.
+    pub(super) fn new(app: Endpoint, host: UnixStream, trace: Trace, most_files: usize) -> App {
         let mut this = App {
             app,
             host: Endpoint::new(host),
@@ -113,8 +121,11 @@ impl App {
             listed: false,
             manager: None,
             exports: HashMap::new(),
+            held: Held::default(),
+            natives: Natives::default(),
             formats: HashSet::from([0, 1]), // Argb8888 and Xrgb8888.
             open_files: Rc::new(()),
+            most_files,
             scratch: Vec::new(),
         };
         let registry = this.objects.hide(Hidden::Registry);
@@ -234,7 +245,7 @@ impl App {
 
     /// The app is gone, and its stream: nothing of its buffers is shown any more.
     pub(super) fn release(&mut self, sharing: &mut Sharing) {
-        for (id, _) in self.exports.drain() {
+        for id in self.exports.drain().map(|(id, _)| id).chain(self.natives.drain()) {
             sharing.stream_ended(&id);
         }
     }

@@ -61,7 +61,7 @@ impl App {
                 "the display domain does not offer hyper_dmabuf_manager_v1: nothing can be shown";
             return Err(Fault::display(display_error::IMPLEMENTATION, text));
         };
-        let held = self.exports.len();
+        let held = self.held;
         let Some(buffer) = self.buffer_mut(id) else {
             return Err(Fault::display(display_error::INVALID_OBJECT, "no buffer"));
         };
@@ -77,6 +77,7 @@ impl App {
             return Err(Fault::display(display_error::INVALID_OBJECT, "no buffer"));
         };
         self.exports.insert(offer.id, export);
+        self.held.add(offer.pages);
         let message = of_manager(manager, "export").uint(export.0);
         let message = offer.id.to_words().into_iter().fold(message, Message::uint);
         let message = message.uint(offer.pages).uint(offer.root.0).uint(offer.offset);
@@ -110,7 +111,7 @@ impl App {
     pub(super) fn released(&mut self, id: &HyperDmabufId, sharing: &mut Sharing) {
         if let Some(export) = self.exports.remove(id) {
             self.tell_host(of_export(export, "destroy"));
-            sharing.released(id);
+            self.held.remove(sharing.released(id));
             self.trace.note(|| format!("{id} is released"));
         }
     }

@@ -12,6 +12,9 @@ use super::sharing::Sharing;
 use super::trace::Direction;
 use super::wire::{self, Field, Header, Message, Value};
 
+/// `hyper_dmabuf_manager_v1.capability.attach_memory`.
+const ATTACH_MEMORY: u32 = 64;
+
 /// `wl_registry.bind`, by its number.
 const BIND: u16 = 0;
 
@@ -39,7 +42,7 @@ impl App {
     ) -> Result<(), Fault> {
         match self.objects.owner(HostId(header.object)) {
             Some(Owner::App(AppId::DISPLAY)) => self.display_event(header, payload),
-            Some(Owner::App(id)) => self.app_event(id, header, payload),
+            Some(Owner::App(id)) => self.app_event(id, header, payload, sharing),
             Some(Owner::Proxy(hidden)) => self.hidden_event(hidden, header, payload, sharing),
             None => Err(Fault::Host(format!("an event of object {}", header.object))),
         }
@@ -91,7 +94,13 @@ impl App {
         Ok((message, fields))
     }
 
-    fn app_event(&mut self, id: AppId, header: Header, payload: &[u8]) -> Result<(), Fault> {
+    fn app_event(
+        &mut self,
+        id: AppId,
+        header: Header,
+        payload: &[u8],
+        sharing: &mut Sharing,
+    ) -> Result<(), Fault> {
         let (message, fields) = self.take_apart(id, header, payload)?;
         let wanted = fields.iter().filter(|field| field.value == Value::Descriptor).count();
         let Some(descriptors) = self.host.take_descriptors(wanted) else {
@@ -110,6 +119,19 @@ impl App {
                 let told = globals.removed(uint(&fields, 0));
                 if !told {
                     return Ok(());
+                }
+            }
+            (Role::Manager, "capabilities") => {
+                // The display domain knows the proxy's memory; the app may attach its own here.
+                if let Some(field) = fields.first() {
+                    event.replace(field.at, uint(&fields, 0) | ATTACH_MEMORY);
+                }
+            }
+            (Role::Native(native), "released") => {
+                let native = *native;
+                // Before the app hears of it, and wants to end the grants.
+                if self.natives.released(&native) {
+                    self.held.remove(sharing.released(&native));
                 }
             }
             (Role::Shm, "format") => {

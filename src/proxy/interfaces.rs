@@ -7,7 +7,7 @@
 //! Left out on purpose: `zwp_linux_dmabuf_v1` and `wp_linux_drm_syncobj_manager_v1` (their
 //! descriptors are of devices, which no link carries yet), and everything that is for the display
 //! domain's own tools: screens to copy or lock, other programs' windows, clipboard managers, virtual
-//! input, layers, `wp_security_context_manager_v1`. `hyper_dmabuf_manager_v1` is used by the proxy.
+//! input, layers, `wp_security_context_manager_v1`.
 
 use wayland_backend::protocol::Interface;
 use wayland_client::protocol::__interfaces as core;
@@ -23,6 +23,7 @@ static GLOBALS: &[&Interface] = &[
     &core::WL_SEAT_INTERFACE,
     &core::WL_OUTPUT_INTERFACE,
     &core::WL_DATA_DEVICE_MANAGER_INTERFACE,
+    &hyper_dmabuf_protocol::client::__interfaces::HYPER_DMABUF_MANAGER_V1_INTERFACE,
     &xdg::shell::client::__interfaces::XDG_WM_BASE_INTERFACE,
     &xdg::activation::v1::client::__interfaces::XDG_ACTIVATION_V1_INTERFACE,
     &xdg::decoration::zv1::client::__interfaces::ZXDG_DECORATION_MANAGER_V1_INTERFACE,
@@ -108,6 +109,8 @@ mod tests {
         carriers.sort();
         // A new one needs a thought: is it a file whose content is meant, or a pipe?
         let known = [
+            "hyper_dmabuf_manager_v1.attach_memory",
+            "hyper_dmabuf_v1.fd",
             "wl_data_offer.receive",
             "wl_data_source.send",
             "wl_keyboard.keymap",

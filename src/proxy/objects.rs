@@ -64,6 +64,10 @@ pub(super) enum Role {
     Buffer(Box<Buffer>),
     Surface(Box<Surface>),
     Viewport(Viewport),
+    /// `hyper_dmabuf_manager_v1`, for a program that speaks it.
+    Manager,
+    /// What such a program exported, by the display domain's name for it.
+    Native(HyperDmabufId),
 }
 
 impl Role {
@@ -72,6 +76,7 @@ impl Role {
         match (interface.name, parent) {
             ("wl_registry", _) => Role::Registry(Globals::default()),
             ("wl_shm", _) => Role::Shm,
+            ("hyper_dmabuf_manager_v1", _) => Role::Manager,
             ("wl_surface", _) => Role::Surface(Box::default()),
             ("wp_viewport", Some(surface)) => Role::Viewport(Viewport { surface }),
             _ => Role::Plain,

@@ -62,7 +62,7 @@ mod tests {
     fn only_what_is_known_is_offered_and_only_what_is_offered_is_bound() {
         let mut globals = Globals::default();
         assert!(globals.offered(1, b"zwlr_screencopy_manager_v1", 3).is_none());
-        assert!(globals.offered(2, b"hyper_dmabuf_manager_v1", 1).is_none());
+        assert!(globals.offered(2, b"zwp_linux_dmabuf_v1", 5).is_none());
         let shm = globals.offered(3, b"wl_shm", 99).unwrap();
         assert_eq!(shm.version, shm.interface.version, "of the proxy's version");
         assert_eq!(globals.offered(4, b"wl_seat", 5).unwrap().version, 5, "of the host's version");

@@ -10,7 +10,7 @@ use super::buffer::{Buffer, Pool};
 use super::damage::Rectangle;
 use super::objects::{AppId, HostId, NoNewObject, Role};
 use super::pool_file::{Layout, PoolFile};
-use super::sharing::{MOST_FILES, Sharing};
+use super::sharing::Sharing;
 use super::surface::Attached;
 use super::trace::Direction;
 use super::wire::{self, Field, Header, Message, Value};
@@ -23,16 +23,16 @@ mod shm_error {
 }
 
 /// A request, taken apart.
-struct Request<'a> {
-    id: AppId,
+pub(super) struct Request<'a> {
+    pub(super) id: AppId,
     host: Option<HostId>,
     interface: &'static Interface,
     version: u32,
     opcode: u16,
-    message: &'static MessageDesc,
+    pub(super) message: &'static MessageDesc,
     payload: &'a [u8],
     fields: Vec<Field<'a>>,
-    descriptors: Vec<OwnedFd>,
+    pub(super) descriptors: Vec<OwnedFd>,
 }
 
 impl Request<'_> {
@@ -43,7 +43,7 @@ impl Request<'_> {
         }
     }
 
-    fn uint(&self, index: usize) -> u32 {
+    pub(super) fn uint(&self, index: usize) -> u32 {
         match self.fields.get(index) {
             Some(Field {
                 value: Value::Uint(value) | Value::NewId(value) | Value::Object(value),
@@ -104,18 +104,41 @@ impl App {
             (Some(Role::Buffer(_)), _) => self.destroy_buffer(request, sharing),
             (Some(Role::Surface(_)), _) => self.surface_request(request, sharing),
             (Some(Role::Viewport(_)), _) => self.viewport_request(request, sharing),
+            (Some(Role::Manager | Role::Native(_)), _) => self.native_request(request, sharing),
             _ => self.forward(request, sharing),
         }
     }
 
     /// Hands a request on as it is, with the host's numbers.
-    fn forward(&mut self, request: Request<'_>, sharing: &mut Sharing) -> Result<(), Fault> {
+    pub(super) fn forward(
+        &mut self,
+        request: Request<'_>,
+        sharing: &mut Sharing,
+    ) -> Result<(), Fault> {
+        self.forward_replaced(request, &[], Role::Plain, sharing)
+    }
+
+    /// The same, with some arguments replaced. What it makes has this role; or, if that is plain,
+    /// the role of its interface.
+    pub(super) fn forward_replaced(
+        &mut self,
+        request: Request<'_>,
+        replaced: &[(usize, u32)],
+        role: Role,
+        sharing: &mut Sharing,
+    ) -> Result<(), Fault> {
+        let mut role = Some(role).filter(|role| !matches!(role, Role::Plain));
         let Request { id, host, version, opcode, payload, .. } = request;
         let Some(host) = host else {
             let text = format!("object {} is not known to the display domain", id.0);
             return Err(Fault::display(display_error::INVALID_OBJECT, text));
         };
         let mut message = Message::with_payload(host.0, opcode, payload);
+        for (index, word) in replaced {
+            if let Some(field) = request.fields.get(*index) {
+                message.replace(field.at, *word);
+            }
+        }
         // Where a new object is of another one: it may be named behind it.
         let named = request.fields.iter().find_map(|field| match field.value {
             Value::Object(named) if named != 0 => Some(AppId(named)),
@@ -133,7 +156,7 @@ impl App {
                         let text = format!("{} makes what is not known", request.interface);
                         return Err(Fault::display(display_error::IMPLEMENTATION, text));
                     };
-                    let role = Role::of(child, named);
+                    let role = role.take().unwrap_or_else(|| Role::of(child, named));
                     let new = self.insert(AppId(new), child, version, role, true)?;
                     message.replace(field.at, new.map_or(0, |new| new.0));
                 }
@@ -224,8 +247,9 @@ impl App {
         }
         let Some(file) = request.descriptors.into_iter().next() else { return Ok(()) };
         let open_files = Rc::clone(&self.open_files);
-        if Rc::strong_count(&open_files) - 1 > MOST_FILES {
-            let text = format!("more than {MOST_FILES} pools of one program are open");
+        // One is the app's own, one is for this pool.
+        if Rc::strong_count(&open_files) > self.most_files + 1 {
+            let text = format!("more than {} pools of one program are open", self.most_files);
             return Err(Fault::display(display_error::NO_MEMORY, text));
         }
         let file = PoolFile::new(file, open_files)

@@ -13,6 +13,7 @@ use calloop::{Dispatcher, EventLoop, Interest, LoopHandle, Mode, PostAction, Reg
 
 use super::app::{App, Turn, display_error};
 use super::child::Program;
+use super::descriptors;
 use super::endpoint::Endpoint;
 use super::listener::{ListenError, Listener};
 use super::statistics::Statistics;
@@ -91,6 +92,8 @@ struct Proxy {
     statistics: Statistics,
     program: Option<Program>,
     exit: Option<u8>,
+    /// Pools that each app may have open.
+    most_files: usize,
 }
 
 /// An app, and what wakes it.
@@ -165,11 +168,14 @@ pub fn run(config: Config) -> Result<u8, ProxyError> {
         statistics: Statistics::default(),
         program: None,
         exit: None,
+        most_files: 0,
     };
     proxy.watch_upstream(upstream)?;
     proxy.listen()?;
     tracing::info!("apps connect with WAYLAND_DISPLAY={}", proxy.listener.name());
     proxy.start_program()?;
+    // Only now: programs should begin with the limits that they are used to.
+    proxy.most_files = descriptors::share(MOST_APPS as u64);
     loop {
         let more = proxy.link_awake || !proxy.awake.is_empty();
         event_loop.dispatch(more.then_some(Duration::ZERO), &mut proxy)?;
@@ -338,7 +344,7 @@ impl Proxy {
             self.next += 1;
             let name = format!("{} #{}", program_of(&socket), number.0);
             let trace = Trace::new(name, self.config.trace.clone());
-            let app = App::new(Endpoint::new(socket), host, trace);
+            let app = App::new(Endpoint::new(socket), host, trace, self.most_files);
             let sides = (|| {
                 let app_side = Watch::new(&self.handle, app.app.socket(), number, Side::App)?;
                 let host_side = Watch::new(&self.handle, app.host.socket(), number, Side::Host)?;

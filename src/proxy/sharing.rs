@@ -1,5 +1,7 @@
 //! What the apps' buffers are shared with: the IDs and the memory of this domain, for one link.
 
+use std::os::fd::BorrowedFd;
+
 use super::pool_file::{Layout, PoolFile};
 use crate::domain::DomainId;
 use crate::export::{ExportError, Exporter};
@@ -12,16 +14,47 @@ use crate::offer::{DEFAULT_METADATA_LIMIT, Offer};
 /// take them all.
 const MOST_EXPORTS: usize = 250;
 
+/// Pages that one app may have shared at a time: 512 MiB, half of what the domain has for copies.
+const MOST_PAGES: u64 = 1 << 17;
+
 /// Bytes in a page, as `wl_shm` counts.
 const PAGE: i32 = PAGE_SIZE as i32;
-
-/// Open pools of one app. Each is a descriptor, of which the process has a bounded number.
-pub(super) const MOST_FILES: usize = 512;
 
 /// The IDs and the memory of this domain.
 #[derive(Debug)]
 pub(super) struct Sharing {
     exporter: Exporter<DomainMemory>,
+    own: DomainId,
+    display: DomainId,
+}
+
+/// What an app has shared already.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Held {
+    pub(super) buffers: usize,
+    pub(super) pages: u64,
+}
+
+impl Held {
+    pub(super) fn add(&mut self, pages: u32) {
+        self.buffers += 1;
+        self.pages += u64::from(pages);
+    }
+
+    pub(super) fn remove(&mut self, pages: u32) {
+        self.buffers = self.buffers.saturating_sub(1);
+        self.pages = self.pages.saturating_sub(pages.into());
+    }
+
+    /// Whether so many bytes more are not too many.
+    fn check(self, bytes: usize) -> Result<(), NotShared> {
+        if self.buffers >= MOST_EXPORTS {
+            return Err(NotShared::TooMany);
+        }
+        // One more, for a buffer that does not begin at a page.
+        let pages = bytes.div_ceil(PAGE_SIZE) as u64 + 1;
+        if self.pages + pages > MOST_PAGES { Err(NotShared::TooLarge) } else { Ok(()) }
+    }
 }
 
 /// A buffer that was exported.
@@ -40,6 +73,8 @@ pub(super) struct Exported {
 pub(super) enum NotShared {
     #[error("one program has at most {MOST_EXPORTS} buffers shown or waiting to be released")]
     TooMany,
+    #[error("one program has at most {MOST_PAGES} pages shown or waiting to be released")]
+    TooLarge,
     #[error("the buffer cannot be shared: {0}")]
     Export(#[from] ExportError),
 }
@@ -48,7 +83,7 @@ impl Sharing {
     /// For domain `own`, whose memory has been introduced to `display`.
     pub(super) fn new(memory: DomainMemory, own: DomainId, display: DomainId) -> Sharing {
         let exporter = Exporter::new(memory, IdPool::new(own), display, DEFAULT_METADATA_LIMIT);
-        Sharing { exporter }
+        Sharing { exporter, own, display }
     }
 
     /// Shares a buffer of an app that has shared `held` already: its own pages where they can be
@@ -57,11 +92,9 @@ impl Sharing {
         &mut self,
         file: &PoolFile,
         layout: Layout,
-        held: usize,
+        held: Held,
     ) -> Result<Exported, NotShared> {
-        if held >= MOST_EXPORTS {
-            return Err(NotShared::TooMany);
-        }
+        held.check(layout.bytes())?;
         if let Some(sealed) = file.sealed(layout) {
             let (first, begin) = (layout.offset / PAGE, layout.offset % PAGE);
             let bytes = begin as usize + layout.bytes();
@@ -73,6 +106,23 @@ impl Sharing {
         }
         let offer = self.exporter.export(layout.bytes(), Access::ReadOnly, Vec::new())?;
         Ok(Exported { offer, granted: false, begin: 0 })
+    }
+
+    /// Shares pages of an app's own memory, which it exported itself.
+    pub(super) fn export_file(
+        &mut self,
+        file: BorrowedFd<'_>,
+        first: u32,
+        bytes: usize,
+        held: Held,
+    ) -> Result<Offer, NotShared> {
+        held.check(bytes)?;
+        Ok(self.exporter.export_file(file, first, bytes)?)
+    }
+
+    /// This domain, and the display domain.
+    pub(super) fn domains(&self) -> (DomainId, DomainId) {
+        (self.own, self.display)
     }
 
     /// The pages of a shadow, to copy to.
@@ -89,11 +139,15 @@ impl Sharing {
         let _ = self.exporter.unexport(id);
     }
 
-    /// The display domain said that it let go.
-    pub(super) fn released(&mut self, id: &HyperDmabufId) {
+    /// The display domain said that it let go. How many pages they were.
+    pub(super) fn released(&mut self, id: &HyperDmabufId) -> u32 {
+        let memory = self.exporter.memory(id);
+        // Counted by a `PageCount`.
+        let pages = memory.map_or(0, |memory| memory.references().len() as u32);
         if let Err(error) = self.exporter.released(id) {
             tracing::warn!(%error, "released twice");
         }
+        pages
     }
 
     /// The stream that the buffer was exported on is gone. What is still mapped comes back later:
