@@ -138,7 +138,8 @@ fn send(socket: &UnixStream, bytes: &[u8], files: &[BorrowedFd<'_>]) {
     let mut control = SendAncillaryBuffer::new(&mut space);
     assert!(files.is_empty() || control.push(SendAncillaryMessage::ScmRights(files)));
     let bytes = [std::io::IoSlice::new(bytes)];
-    rustix::net::sendmsg(socket, &bytes, &mut control, SendFlags::NOSIGNAL).expect("a socket");
+    // Whoever is sent away in the middle reads why, later.
+    let _ = rustix::net::sendmsg(socket, &bytes, &mut control, SendFlags::NOSIGNAL);
 }
 
 /// A program that speaks no Wayland library's Wayland.
@@ -310,6 +311,31 @@ fn too_many_descriptors_and_those_of_the_wrong_kind_end_one_program() {
     assert_eq!(raw.end(), None, "closed");
     witness.frame();
     proxy.wait_for_descriptors(before);
+}
+
+/// More than fits anywhere on the way: the program waits, and nothing is lost.
+#[test]
+fn a_program_that_asks_much_at_once_is_answered_in_full() {
+    const REGIONS: u32 = 100_000;
+    let display = Display::start("220x260", &["work"]);
+    let proxy = Proxy::start(PROXY, &display, "work");
+    let mut raw = Raw::connect(&proxy);
+    let mut writer = raw.socket.try_clone().unwrap();
+    let asking = std::thread::spawn(move || {
+        for chunk in (0..REGIONS).collect::<Vec<_>>().chunks(1000) {
+            let region = |number: &u32| [message(5, 1, &[6 + number]), message(6 + number, 0, &[])];
+            writer.write_all(&chunk.iter().flat_map(region).flatten().collect::<Vec<_>>()).unwrap();
+        }
+    });
+    let mut deleted = 0;
+    while deleted < REGIONS {
+        let (object, opcode, payload) = read(&mut raw.socket).expect("an event");
+        if (object, opcode) == (1, 1) && payload != 3u32.to_ne_bytes() {
+            assert_eq!(payload, (6 + deleted).to_ne_bytes(), "in their order");
+            deleted += 1;
+        }
+    }
+    asking.join().unwrap();
 }
 
 /// Nobody can take all the IDs, or all the descriptors.

@@ -148,10 +148,11 @@ impl App {
 
     fn carry(&mut self, sharing: &mut Sharing) -> Result<Turn, Fault> {
         for _ in 0..ROUNDS {
-            let mut moved = self.carry_requests(sharing)?;
-            moved |= self.carry_events(sharing)?;
+            // First, since it makes the room without which nothing is carried.
             self.host.flush().map_err(Fault::Stream)?;
             self.app.flush().map_err(Fault::App)?;
+            let mut moved = self.carry_requests(sharing)?;
+            moved |= self.carry_events(sharing)?;
             if !moved {
                 let app_done = self.app.has_ended() && self.host.waiting() == 0;
                 let host_done = self.host.has_ended() && self.app.waiting() == 0;
@@ -258,4 +259,83 @@ fn next(end: &mut Endpoint, message: &mut Vec<u8>) -> Result<Option<Header>, Hea
     message.extend_from_slice(bytes);
     end.consume(header.size);
     Ok(Some(header))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Read, Write};
+
+    use super::*;
+    use crate::domain::DomainId;
+    use crate::grant::PageCount;
+    use crate::hypervisor::shm::DomainMemory;
+
+    /// An app that has been let in, its program's end, the host's end, and what is shared.
+    fn app() -> (App, UnixStream, UnixStream, Sharing) {
+        let ((program, ours), (theirs, host)) =
+            (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+        program.set_nonblocking(true).unwrap();
+        host.set_nonblocking(true).unwrap();
+        let memory = DomainMemory::new(PageCount::new(16).unwrap()).unwrap();
+        let sharing = Sharing::new(memory, DomainId::new(3).unwrap(), DomainId::DISPLAY);
+        let mut app = App::new(Endpoint::new(ours), theirs, Trace::new("test".into(), None), 16);
+        app.listed = true;
+        (app, program, host, sharing)
+    }
+
+    fn settle(app: &mut App, sharing: &mut Sharing) {
+        while app.turn(sharing) == Turn::More {}
+    }
+
+    fn drain(socket: &mut UnixStream) -> usize {
+        let (mut count, mut buffer) = (0, [0; 4096]);
+        loop {
+            match socket.read(&mut buffer) {
+                Ok(read) => count += read,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return count,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_host_that_reads_on_is_all_that_it_takes_to_go_on() {
+        let (mut app, mut program, mut host, mut sharing) = app();
+        settle(&mut app, &mut sharing);
+        let beginning = drain(&mut host);
+        assert!(beginning > 0, "the proxy asks for the globals");
+        // As much as fits on the way to a host that does not read.
+        let (mut asked, mut refused) = (0, false);
+        loop {
+            let sync = Message::new(1, SYNC).uint(2 + asked).finish();
+            match program.write(&sync) {
+                Ok(written) => {
+                    assert_eq!(written, sync.len());
+                    (asked, refused) = (asked + 1, false);
+                }
+                Err(_) if refused => break,
+                Err(_) => {
+                    refused = true;
+                    app.app.woke(true, true);
+                    settle(&mut app, &mut sharing);
+                }
+            }
+        }
+        assert!(app.host.is_blocked(), "{asked} messages");
+        // Only the host's side wakes it now, as often as the host makes room.
+        let mut arrived = 0;
+        loop {
+            let read = drain(&mut host);
+            if read == 0 {
+                break;
+            }
+            arrived += read;
+            // Nobody watches for room that is not waited for.
+            if app.host.is_blocked() {
+                app.host.woke(false, true);
+                settle(&mut app, &mut sharing);
+            }
+        }
+        assert_eq!(arrived, asked as usize * 12);
+    }
 }

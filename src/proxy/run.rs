@@ -330,6 +330,9 @@ impl Proxy {
         }
         for socket in std::mem::take(&mut self.waiting) {
             let Some((upstream, _)) = &mut self.upstream else { return };
+            let Some((own, _)) = upstream.sharing().map(|sharing| sharing.domains()) else {
+                return;
+            };
             let opened = upstream.open();
             let (stream, host) = match opened {
                 Ok(opened) => opened,
@@ -342,7 +345,7 @@ impl Proxy {
             self.link_awake = true;
             let number = AppNumber(self.next);
             self.next += 1;
-            let name = format!("{} #{}", program_of(&socket), number.0);
+            let name = format!("domain {own}, {} #{stream}", program_of(&socket));
             let trace = Trace::new(name, self.config.trace.clone());
             let app = App::new(Endpoint::new(socket), host, trace, self.most_files);
             let sides = (|| {
