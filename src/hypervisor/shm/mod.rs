@@ -1,13 +1,13 @@
 //! One machine, no hypervisor: domains are processes.
 //!
 //! A domain's shareable memory is one sealed memfd, a grant reference is the number of a page in
-//! it, and its first pages are its grant table ([`table`]), which says who may map what and how, in
+//! it, and its first pages are its grant table (`table`), which says who may map what and how, in
 //! the flags of Xen's own table. The display domain gets the memfd when the domain [`connect`]s to a
 //! socket, and knows whose it is by which socket that was.
 //!
 //! References can also stand for pages of files that the domain was given by its programs: the
 //! references are reserved in the memory, which has nothing behind them, and a message on a socket
-//! that came with the memory says of which file they are ([`introduction`]).
+//! that came with the memory says of which file they are (`introduction`).
 //!
 //! What the memfd's seals promise: it cannot shrink, so pages that were checked stay there, and no
 //! access faults. What they cannot: the owner may write at any time, as on Xen.
