@@ -54,6 +54,11 @@ impl PageCount {
         }
     }
 
+    /// This many pages.
+    pub const fn from_non_zero(pages: NonZeroU32) -> PageCount {
+        PageCount(pages)
+    }
+
     /// The pages that `bytes` take, or `None` for no bytes and for more than 2^32 pages.
     pub fn for_bytes(bytes: usize) -> Option<PageCount> {
         Self::new(u32::try_from(bytes.div_ceil(PAGE_SIZE)).ok()?)

@@ -15,9 +15,13 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::num::NonZeroU32;
+
 pub use foreign::{ForeignDomain, IntroductionError};
 pub use memory::{DomainMemory, GrantedRange};
 pub use rendezvous::{Arrival, ConnectError, Introduction, Listener, connect};
+
+use crate::grant::PageCount;
 
 /// The most pieces that one buffer may lie in. The kernel allows a process 65 530 mappings
 /// (`vm.max_map_count`); a domain that allocates sensibly needs one.
@@ -25,4 +29,4 @@ pub const MAX_PIECES: usize = 256;
 
 /// Pages of shareable memory that a domain has unless it is told otherwise: 1 GiB, taken from the
 /// machine only as it is used.
-pub const DEFAULT_PAGES: u32 = 262_144;
+pub const DEFAULT_PAGES: PageCount = PageCount::from_non_zero(NonZeroU32::new(262_144).unwrap());

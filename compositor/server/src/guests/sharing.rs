@@ -28,7 +28,7 @@ impl HyperDmabufHandler for State {
     fn origin(&self, client: &Client) -> Option<Origin> {
         let data = client.get_data::<ClientState>()?;
         let domain = data.origin.domain().map_or(DomainId::DISPLAY, |domain| domain.id);
-        Some(Origin { domain, memory: data.memory.clone(), limits: Limits::default() })
+        Some(Origin { domain, memory: data.memory(), limits: Limits::default() })
     }
 }
 
