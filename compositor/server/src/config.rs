@@ -23,6 +23,8 @@ pub struct Config {
     pub refresh: Refresh,
     /// The colour behind all windows.
     pub background: Background,
+    /// Whether the cursor is drawn; when not set, where there is a screen to see it on.
+    pub cursor: Option<bool>,
     /// Window frames.
     pub frame: FrameConfig,
     /// The keyboard.

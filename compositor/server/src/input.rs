@@ -4,7 +4,7 @@ use smithay::{
     backend::input::{Axis, AxisSource, ButtonState, KeyState, TouchSlot},
     input::{
         keyboard::{FilterResult, Keycode},
-        pointer::{AxisFrame, ButtonEvent, GrabStartData, MotionEvent},
+        pointer::{AxisFrame, ButtonEvent, GrabStartData, MotionEvent, RelativeMotionEvent},
         touch::{DownEvent, MotionEvent as TouchMotionEvent, UpEvent},
     },
     reexports::wayland_server::protocol::wl_surface::WlSurface,
@@ -93,7 +93,7 @@ impl State {
     }
 
     fn hit(&self, point: Point<f64, Logical>) -> Option<Hit> {
-        hit_test(self.windows.as_slice(), &self.theme, point)
+        hit_test(self.windows.as_slice(), &self.theme, self.output_area().size, point)
     }
 
     /// The surface under a point. While something is dragged, other domains do not notice.
@@ -125,8 +125,13 @@ impl State {
         let Some(pointer) = self.seat.get_pointer() else { return };
         let focus = self.surface_under(location);
         let event = MotionEvent { location, serial: SERIAL_COUNTER.next_serial(), time };
-        pointer.motion(self, focus, &event);
+        let delta = location - pointer.current_location();
+        let utime = u64::from(time) * 1000;
+        pointer.motion(self, focus.clone(), &event);
+        let relative = RelativeMotionEvent { delta, delta_unaccel: delta, utime };
+        pointer.relative_motion(self, focus, &relative);
         pointer.frame(self);
+        self.cursor_changed();
     }
 
     fn pointer_button(&mut self, button: u32, pressed: bool, time: u32) {

@@ -5,7 +5,7 @@ use std::{collections::HashMap, io, os::unix::net::UnixStream, sync::Arc};
 use hyper_dmabuf::{domain::DomainId, grant::ForeignMemory};
 use smithay::{
     desktop::PopupManager,
-    input::{Seat, SeatState, keyboard::XkbConfig, pointer::CursorImageStatus},
+    input::{Seat, SeatState, keyboard::XkbConfig},
     reexports::{
         calloop::{Interest, LoopHandle, LoopSignal, Mode, PostAction, generic::Generic},
         wayland_protocols::xdg::shell::server::{
@@ -22,6 +22,7 @@ use smithay::{
         compositor::CompositorState,
         cursor_shape::CursorShapeManagerState,
         dmabuf::DmabufState,
+        fifo::FifoManagerState,
         fractional_scale::FractionalScaleManagerState,
         output::OutputManagerState,
         presentation::PresentationState,
@@ -42,7 +43,7 @@ use crate::{
     domain::Domains,
     guests::Guests,
     handlers::SelectionOwners,
-    render::{frame_decoration::FrameTheme, present::OutputView},
+    render::{cursor::Cursor, frame_decoration::FrameTheme, present::OutputView},
     shell::stack::WindowStack,
 };
 
@@ -66,7 +67,7 @@ pub struct State {
     pub(crate) seat: Seat<State>,
     pub(crate) popups: PopupManager,
     pub(crate) selections: SelectionOwners,
-    pub(crate) cursor: CursorImageStatus,
+    pub(crate) cursor: Cursor,
     pub(crate) theme: FrameTheme,
     pub(crate) backend: Backend,
     pub(crate) output: OutputView,
@@ -102,6 +103,7 @@ struct KeptProtocols {
     _presentation: PresentationState,
     _cursor_shape: CursorShapeManagerState,
     _relative_pointer: RelativePointerManagerState,
+    _fifo: FifoManagerState,
 }
 
 /// Why the compositor cannot begin.
@@ -144,6 +146,7 @@ impl State {
     ) -> Result<State, StartError> {
         let handle = display.handle();
         let (backend, output) = Backend::start(kind, &config)?;
+        let show_cursor = config.cursor.unwrap_or_else(|| backend.shows_cursor());
         let clock = Clock::<Monotonic>::new();
         let mut seat_state = SeatState::new();
         let seat = new_seat(&mut seat_state, &handle, &config)?;
@@ -173,6 +176,7 @@ impl State {
                 _presentation: PresentationState::new::<State>(&handle, clock.id() as u32),
                 _cursor_shape: CursorShapeManagerState::new::<State>(&handle),
                 _relative_pointer: RelativePointerManagerState::new::<State>(&handle),
+                _fifo: FifoManagerState::new::<State>(&handle),
             },
         };
         dispatch_clients_in(&loop_handle, display).map_err(StartError::EventLoop)?;
@@ -192,7 +196,7 @@ impl State {
             seat,
             popups: PopupManager::default(),
             selections: SelectionOwners::default(),
-            cursor: CursorImageStatus::default_named(),
+            cursor: Cursor::new(show_cursor),
             backend,
             xdg_surface_in_request: None,
             region_rectangles: HashMap::new(),

@@ -1,6 +1,9 @@
 //! Look at a running compositor, and compare pictures of it.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
@@ -78,7 +81,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn diff(cli: &Cli, a: &PathBuf, b: &PathBuf, output: &PathBuf) -> anyhow::Result<ExitCode> {
+fn diff(cli: &Cli, a: &Path, b: &Path, output: &Path) -> anyhow::Result<ExitCode> {
     let (first, second) = (Image::read(a)?, Image::read(b)?);
     let Some(difference) = compare(&first, &second) else {
         if cli.json {

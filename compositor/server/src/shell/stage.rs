@@ -35,9 +35,6 @@ impl State {
 
     fn window_mapped(&mut self, id: WindowId) {
         self.place_window(id);
-        if let Some(window) = self.windows.get(id) {
-            self.output.output.enter(window.wl_surface());
-        }
         self.windows.raise(id);
         // A new window takes the keyboard only from its own domain: what is being typed for one
         // domain must not end in another because a window opened there.
