@@ -5,7 +5,10 @@ use std::{collections::HashMap, io, os::unix::net::UnixStream, sync::Arc};
 use hyper_dmabuf::{domain::DomainId, grant::ForeignMemory};
 use smithay::{
     desktop::PopupManager,
-    input::{Seat, SeatState, keyboard::XkbConfig},
+    input::{
+        Seat, SeatState,
+        keyboard::{XkbConfig, xkb},
+    },
     reexports::{
         calloop::{Interest, LoopHandle, LoopSignal, Mode, PostAction, generic::Generic},
         wayland_protocols::xdg::shell::server::{
@@ -259,21 +262,28 @@ fn new_seat(
     config: &Config,
 ) -> Result<Seat<State>, StartError> {
     let keyboard = &config.keyboard;
-    let xkb = XkbConfig {
+    let config_for_xkb = XkbConfig {
         rules: "",
         model: &keyboard.model,
         layout: &keyboard.layout,
         variant: &keyboard.variant,
         options: keyboard.options.clone(),
     };
+    let keyboard_error = |reason: String| StartError::Keyboard {
+        layout: keyboard.layout.clone(),
+        variant: keyboard.variant.clone(),
+        model: keyboard.model.clone(),
+        reason,
+    };
+    // Without any directory to look in, xkb gives no context, and the bindings would go on with a
+    // null pointer.
+    if xkb::Context::new(xkb::CONTEXT_NO_FLAGS).get_raw_ptr().is_null() {
+        return Err(keyboard_error("there is no directory with keyboard data".to_owned()));
+    }
     let mut seat = seat_state.new_wl_seat(handle, "seat0");
-    seat.add_keyboard(xkb, i32::from(keyboard.repeat_delay), i32::from(keyboard.repeat_rate))
-        .map_err(|error| StartError::Keyboard {
-            layout: keyboard.layout.clone(),
-            variant: keyboard.variant.clone(),
-            model: keyboard.model.clone(),
-            reason: error.to_string(),
-        })?;
+    let (delay, rate) = (i32::from(keyboard.repeat_delay), i32::from(keyboard.repeat_rate));
+    seat.add_keyboard(config_for_xkb, delay, rate)
+        .map_err(|error| keyboard_error(error.to_string()))?;
     seat.add_pointer();
     seat.add_touch();
     Ok(seat)

@@ -4,7 +4,11 @@ use std::{io::IsTerminal, process::ExitCode};
 
 use anyhow::Context;
 use clap::Parser;
-use hyper_dmabuf_compositor::{child, cli::Cli, server::Server};
+use hyper_dmabuf_compositor::{
+    child,
+    cli::{Cli, explain},
+    server::Server,
+};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -21,7 +25,7 @@ fn main() -> ExitCode {
     match run(&cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("hyper-dmabuf-compositor: {error:#}");
+            eprintln!("hyper-dmabuf-compositor: {}", explain(&error));
             ExitCode::FAILURE
         }
     }

@@ -8,6 +8,7 @@ use std::{
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use hyper_dmabuf_compositor::{
+    cli::explain,
     control::{
         client::Control,
         messages::{Answer, Request},
@@ -60,7 +61,7 @@ fn main() -> ExitCode {
     match run(&cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("hyper-dmabufctl: {error:#}");
+            eprintln!("hyper-dmabufctl: {}", explain(&error));
             ExitCode::from(2)
         }
     }
@@ -107,8 +108,9 @@ fn diff(cli: &Cli, a: &Path, b: &Path, output: &Path) -> anyhow::Result<ExitCode
                 second.height()
             );
         }
+        let differ = if difference.pixels == 1 { "pixel differs" } else { "pixels differ" };
         println!(
-            "{} pixels differ, from {left},{top} to {right},{bottom}; see {}",
+            "{} {differ}, from {left},{top} to {right},{bottom}; see {}",
             difference.pixels,
             output.display()
         );
