@@ -2,6 +2,7 @@
 //! happens when nothing changes.
 
 mod client;
+mod input;
 
 use std::{os::fd::AsFd, time::Duration};
 
