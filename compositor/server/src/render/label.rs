@@ -211,4 +211,22 @@ mod tests {
         canvas.fill_rounded(-3, -3, 40, 40, Colour::WHITE);
         assert_eq!(canvas.pixels().len(), 10 * 6 * 4);
     }
+
+    #[test]
+    fn characters_that_reach_back_are_cut_off() {
+        let face = Typeface::new(40.0);
+        let mut canvas = Canvas::new(200, 60, Colour::BLACK);
+        let place = TextPlace { x: 100, baseline: 45, end: 110 };
+        // A letter that is wider than what is left, and an accent that sits on what stands before.
+        face.draw(&mut canvas, place, "\u{301}W", Colour::WHITE);
+        let drawn: Vec<usize> = canvas
+            .pixels()
+            .chunks_exact(4)
+            .enumerate()
+            .filter(|(_, pixel)| pixel[0] != 0)
+            .map(|(index, _)| index % 200)
+            .collect();
+        assert!(!drawn.is_empty());
+        assert!(drawn.iter().all(|x| (100..110).contains(x)), "{drawn:?}");
+    }
 }
