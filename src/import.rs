@@ -7,11 +7,14 @@
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::domain::DomainId;
 use crate::grant::directory::{self, ReadError};
-use crate::grant::{Access, ForeignMemory, MapError, Mapping, PAGE_SIZE, PageCount, Placement};
+use crate::grant::{
+    Access, ForeignMemory, MapError, Mapping, PAGE_SIZE, PageCount, Placement, View,
+};
 use crate::id::{DEFAULT_POOL_LIMIT, HyperDmabufId};
 use crate::offer::{DEFAULT_METADATA_LIMIT, Offer};
 
@@ -191,6 +194,8 @@ struct Buffer {
     offset: u32,
     length: u32,
     metadata: Mutex<Vec<u8>>,
+    /// Where the pages are to be seen now.
+    placements: AtomicUsize,
     // Dropped in this order: `released` must be true when it is said.
     mapping: Arc<dyn Mapping>,
     notice: Notice,
@@ -211,6 +216,14 @@ struct Notice {
 pub struct PlacedImport {
     // Dropped in this order: the pages are out of sight before the use ends.
     _placement: Placement,
+    import: Import,
+}
+
+/// An imported buffer's pages, to be copied from, and the use of the buffer that this is.
+#[derive(Debug)]
+pub struct ImportView {
+    // Dropped in this order, as above.
+    view: View,
     import: Import,
 }
 
@@ -290,7 +303,9 @@ impl Importer {
         };
         let metadata = Mutex::new(metadata);
         let mapping = Arc::from(mapping);
-        let buffer = Arc::new(Buffer { offset, length, metadata, mapping, notice });
+        let placements = AtomicUsize::new(0);
+        let buffer = Buffer { offset, length, metadata, placements, mapping, notice };
+        let buffer = Arc::new(buffer);
         domain.past.retain(|past| *past != id);
         domain.buffers.insert(id, Entry { buffer: Arc::downgrade(&buffer), exported: true });
         Ok(Import { buffer })
@@ -418,12 +433,23 @@ impl Import {
     pub unsafe fn place(self, at: NonNull<u8>) -> Result<PlacedImport, MapError> {
         // SAFETY: as the caller promises.
         let placement = unsafe { Placement::over(Arc::clone(&self.buffer.mapping), at)? };
+        self.buffer.placements.fetch_add(1, Ordering::Relaxed);
         Ok(PlacedImport { _placement: placement, import: self })
     }
 
-    #[cfg(test)]
-    fn view(&self) -> Result<crate::grant::View, MapError> {
-        crate::grant::View::new(Arc::clone(&self.buffer.mapping))
+    /// The pages, to be copied from.
+    ///
+    /// # Errors
+    /// There is no room for them in this process.
+    pub fn view(self) -> Result<ImportView, MapError> {
+        let view = View::new(Arc::clone(&self.buffer.mapping))?;
+        self.buffer.placements.fetch_add(1, Ordering::Relaxed);
+        Ok(ImportView { view, import: self })
+    }
+
+    /// In how many places of this process the pages are to be seen now.
+    pub fn placements(&self) -> usize {
+        self.buffer.placements.load(Ordering::Relaxed)
     }
 
     /// The buffer as a dma-buf, where the back end has one.
@@ -441,6 +467,35 @@ impl PlacedImport {
     /// The buffer.
     pub fn import(&self) -> &Import {
         &self.import
+    }
+}
+
+impl Drop for PlacedImport {
+    fn drop(&mut self) {
+        self.import.buffer.placements.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl ImportView {
+    /// The buffer.
+    pub fn import(&self) -> &Import {
+        &self.import
+    }
+
+    /// Copies the bytes from `offset` on, as many as `target` holds; each is read once. False, and
+    /// nothing copied, if the buffer has not so many.
+    pub fn copy_to(&self, offset: usize, target: &mut [u8]) -> bool {
+        let length = self.import.length() as usize;
+        if offset.checked_add(target.len()).is_none_or(|end| end > length) {
+            return false;
+        }
+        self.view.copy_to(offset + self.import.offset() as usize, target)
+    }
+}
+
+impl Drop for ImportView {
+    fn drop(&mut self) {
+        self.import.buffer.placements.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -689,7 +744,16 @@ mod tests {
         // SAFETY: the first byte of memory that nobody else in this process looks at.
         unsafe { pixels.cast::<u8>().write_volatile(42) };
         let import = rig.import(&offer).unwrap();
-        let view = import.view().unwrap();
-        assert_eq!(view.byte(0), Some(42));
+        assert_eq!(import.placements(), 0);
+        let view = import.clone().view().unwrap();
+        assert_eq!(import.placements(), 1);
+        let mut copy = [7; 11];
+        assert!(view.copy_to(0, &mut copy));
+        assert_eq!(copy, [42, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert!(view.copy_to(9_989, &mut copy));
+        assert!(!view.copy_to(9_990, &mut copy), "past the end of the buffer, if not of its page");
+        assert!(!view.copy_to(usize::MAX, &mut copy));
+        drop(view);
+        assert_eq!(import.placements(), 0);
     }
 }

@@ -209,6 +209,49 @@ fn what_the_guest_writes_is_what_is_shown_without_any_copy_between() {
 }
 
 #[test]
+fn staged_domain_is_shown_by_copies_that_are_counted() {
+    let _turn = take_turns();
+    for staged in [false, true] {
+        let display =
+            Display::start_with("320x240", &["work"], |config| config.domains[0].staged = staged);
+        let mut app = App::connect(&display, "work");
+        let window = app.window("staged", 64, 64, Pattern::Plain(0x00ff_0000));
+        let geometry = display.windows()[0].geometry;
+        let (x, y) = (geometry.x as u32 + 5, geometry.y as u32 + 5);
+        let surface = window.surface.wl_surface();
+        let mut pool = Pool::new(&app.sharing, 64 * 64 * 4 + 4096).unwrap();
+        let buffer = pool.create_buffer(4096, 64, 64, 256, Format::Xrgb8888).unwrap();
+        let mut paint = |colour: u32| {
+            pool.bytes_mut()
+                .chunks_exact_mut(4)
+                .for_each(|p| p.copy_from_slice(&colour.to_ne_bytes()));
+        };
+        paint(0x0000_ff00);
+        buffer.attach(surface);
+        surface.damage_buffer(0, 0, 64, 64);
+        surface.commit();
+        app.roundtrip().unwrap();
+        let green = display.screenshot().pixel(x, y).unwrap();
+        assert_eq!((green.red, green.green, green.blue), (0, 255, 0));
+
+        // The guest writes after the commit; then the screen is drawn anew where a popup was.
+        paint(0x0000_00ff);
+        let popup = app.popup(&window, (0, 0), (32, 32), Pattern::Gradient);
+        display.screenshot();
+        drop(popup);
+        app.sharing.wait_released().unwrap();
+        let after = display.screenshot().pixel(x, y).unwrap();
+        assert_eq!(after == green, staged, "{after:?}");
+        // The window's first frame, and the pool's.
+        let copied: Vec<u64> = display.buffers().iter().map(|buffer| buffer.bytes_copied).collect();
+        assert_eq!(copied, if staged { [64 * 64 * 4; 2] } else { [0; 2] });
+        drop((window, buffer, pool));
+        app.sharing.wait_released().unwrap();
+        assert_eq!(app.sharing.counts(), Counts::default());
+    }
+}
+
+#[test]
 fn repeating_a_frame_is_a_copy_and_is_counted() {
     let _turn = take_turns();
     let display = Display::start("320x240", &["work"]);

@@ -164,6 +164,11 @@ pub trait ForeignMemory: Send + Sync + fmt::Debug {
 
     /// How many pages are mapped now, each mapping counted.
     fn mapped_pages(&self) -> usize;
+
+    /// Whether [`Mapping::dmabuf`] has something to give.
+    fn maps_as_dmabuf(&self) -> bool {
+        false
+    }
 }
 
 /// Pages of a foreign domain that are mapped until this is dropped.

@@ -175,8 +175,11 @@ where
                         .post_error(Error::PoolExists, "destroy the buffer's pool to make another");
                     return;
                 }
-                let pool =
-                    pool::create(state, client, object, data.import(), id, display, data_init);
+                let content = match (data.import(), state.origin(client)) {
+                    (Some(import), Some(origin)) => Some((import, origin.show)),
+                    _ => None,
+                };
+                let pool = pool::create(state, client, object, content, id, display, data_init);
                 *data.pool() = pool;
             }
             protocol::Request::AddPlane {

@@ -100,6 +100,19 @@ pub struct Origin {
     pub memory: Option<Arc<dyn ForeignMemory>>,
     /// How much the domain may share.
     pub limits: Limits,
+    /// How its pages are shown.
+    pub show: Show,
+}
+
+/// How a guest's pages get to the screen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Show {
+    /// They are drawn themselves: nothing is copied. What the guest writes after a commit may be
+    /// seen before the next one.
+    #[default]
+    Direct,
+    /// They are copied at each commit, and the copy is drawn.
+    Staged,
 }
 
 /// What the compositor does for the plug-in.

@@ -66,11 +66,12 @@ where
     }
 }
 
-/// What is served. Planes are not, until a back end maps pages as a dma-buf.
 fn capabilities(origin: &Origin) -> Capability {
     let mut served = Capability::Export | Capability::Import | Capability::Pool;
-    if origin.memory.is_none() {
-        served |= Capability::AttachMemory;
+    match &origin.memory {
+        None => served |= Capability::AttachMemory,
+        Some(memory) if memory.maps_as_dmabuf() => served |= Capability::Plane,
+        Some(_) => {}
     }
     served
 }

@@ -24,7 +24,7 @@ pub struct BufferReport {
     pub state: BufferState,
     /// The `wl_buffer` that was last made of it.
     pub buffer: Option<PoolBuffer>,
-    /// How often its pages are mapped by grants: once, from import to release.
+    /// In how many places its pages are to be seen: one, once it was shown.
     pub mappings: usize,
     /// Objects, pools and dma-bufs that use it.
     pub users: usize,
@@ -78,7 +78,7 @@ pub(crate) fn report(this: &HyperDmabufState) -> Vec<BufferReport> {
                 access: import.access(),
                 state,
                 buffer: shown.buffer,
-                mappings: 1,
+                mappings: import.placements(),
                 // The import in hand is no use.
                 users: import.users().saturating_sub(1),
                 frames: shown.frames,

@@ -112,7 +112,7 @@ impl Cli {
                 _ => {
                     let taken: Vec<_> = config.domains.iter().map(|domain| domain.colour).collect();
                     let (name, colour) = (argument.name.clone(), config::free_colour(&taken));
-                    config.domains.push(DomainConfig { name, colour, address });
+                    config.domains.push(DomainConfig { name, colour, address, staged: false });
                 }
             }
         }

@@ -43,6 +43,9 @@ pub struct DomainConfig {
     pub colour: Colour,
     /// Where it is reached.
     pub address: Option<DomainAddress>,
+    /// Whether copies of its pages are shown, taken at each commit, so that what it writes after
+    /// one is not seen before the next. Costs a copy of every frame.
+    pub staged: bool,
 }
 
 /// Colours for domains that were given none, by their order: far apart in hue, calm, and dark
@@ -75,16 +78,18 @@ fn domains<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<DomainConfig
         name: DomainName,
         colour: Option<Colour>,
         address: Option<DomainAddress>,
+        #[serde(default)]
+        staged: bool,
     }
     let written = Vec::<Written>::deserialize(from)?;
     let mut taken: Vec<_> = written.iter().filter_map(|domain| domain.colour).collect();
-    let read = |Written { name, colour, address }: Written| {
+    let read = |Written { name, colour, address, staged }: Written| {
         let colour = colour.unwrap_or_else(|| {
             let colour = free_colour(&taken);
             taken.push(colour);
             colour
         });
-        DomainConfig { name, colour, address }
+        DomainConfig { name, colour, address, staged }
     };
     Ok(written.into_iter().map(read).collect())
 }

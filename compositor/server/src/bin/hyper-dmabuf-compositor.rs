@@ -34,6 +34,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let config = cli.to_config()?;
     let mut server = Server::new(config, cli.backend.into())?;
+    server.end_on_signals().context("cannot wait for signals")?;
     let socket = server.listen()?;
     server.state.listen_for_domains()?;
     tracing::info!("clients connect with WAYLAND_DISPLAY={socket}");
