@@ -1,8 +1,9 @@
 //! The two programs as a person runs them: exit statuses, and errors that say what to do.
 
 use std::{
+    io::{BufRead, BufReader},
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -34,6 +35,26 @@ fn it_ends_with_the_status_of_its_program() {
     );
     assert_eq!(run(compositor(directory.path()).args(["--", "true"])).0, Some(0));
     assert!(start.elapsed() < Duration::from_secs(30));
+    let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn asked_to_end_it_leaves_no_sockets() {
+    let directory = tempfile::tempdir().unwrap();
+    let domain = format!("work=shm:{}", directory.path().join("work").display());
+    let mut process = compositor(directory.path())
+        .args(["--domain", &domain])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+    // The last thing that is said before the event loop turns.
+    assert!(lines.any(|line| line.unwrap().contains("awaiting a domain")));
+    let pid = rustix::process::Pid::from_child(&process);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(lines.any(|line| line.unwrap().contains("asked to end")));
+    assert!(process.wait().unwrap().success());
     let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 }
