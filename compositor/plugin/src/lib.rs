@@ -68,6 +68,7 @@ mod plane;
 mod pool;
 mod report;
 mod shm;
+mod unfinished;
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -86,7 +87,8 @@ use smithay::reexports::wayland_server::{Client, DisplayHandle, GlobalDispatch, 
 
 pub use buffer::BufferUserData;
 pub use manager::GlobalData;
-pub use report::{BufferReport, BufferState, PoolBuffer};
+pub use pool::PoolBuffer;
+pub use report::{BufferReport, BufferState};
 
 /// The newest version of `hyper_dmabuf_manager_v1` that is served.
 pub const VERSION: u32 = 1;

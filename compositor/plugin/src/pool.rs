@@ -21,7 +21,7 @@ use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{MapFlags, ProtFlags};
 use smithay::reexports::wayland_server::backend::ObjectId;
 use smithay::reexports::wayland_server::protocol::wl_buffer::WlBuffer;
-use smithay::reexports::wayland_server::protocol::wl_shm::{self, WlShm};
+use smithay::reexports::wayland_server::protocol::wl_shm::{self, Format, WlShm};
 use smithay::reexports::wayland_server::protocol::wl_shm_pool::WlShmPool;
 use smithay::reexports::wayland_server::protocol::wl_surface::WlSurface;
 use smithay::reexports::wayland_server::{
@@ -34,9 +34,8 @@ use smithay::wayland::shm::{
     ShmHandler, ShmPoolUserData, ShmState, with_buffer_contents, with_buffer_contents_mut,
 };
 
-use crate::report::PoolBuffer;
-use crate::shm::Unfinished;
-use crate::{HyperDmabufHandler, HyperDmabufState, Show, buffer};
+use crate::unfinished::Unfinished;
+use crate::{HyperDmabufHandler, HyperDmabufState, Show};
 
 /// The largest pool: `wl_shm` counts in signed 32 bits.
 const MAX_POOL: i32 = i32::MAX - i32::MAX % PAGE_SIZE as i32;
@@ -85,6 +84,17 @@ enum Pages {
     Blank,
     /// As above, before the zeros are there.
     ToBlank,
+}
+
+/// The shape of a `wl_buffer`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolBuffer {
+    /// Pixels in a row.
+    pub width: i32,
+    /// Rows.
+    pub height: i32,
+    /// Their format.
+    pub format: Format,
 }
 
 /// What is shown of an import.
@@ -254,7 +264,7 @@ impl HyperDmabufState {
                 pool.pages = Pages::Blank;
                 blank(start, length);
                 for object in self.objects.get(&name).into_iter().flatten() {
-                    buffer::failed(object, Failure::Mapping, &error.to_string());
+                    object.failed(Failure::Mapping, error.to_string());
                 }
             }
         }

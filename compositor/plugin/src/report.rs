@@ -4,10 +4,10 @@ use hyper_dmabuf::domain::DomainId;
 use hyper_dmabuf::grant::Access;
 use hyper_dmabuf_protocol::server::hyper_dmabuf_v1::State;
 use smithay::reexports::wayland_server::Resource;
-use smithay::reexports::wayland_server::protocol::wl_shm::Format;
 
 use crate::HyperDmabufState;
 use crate::buffer::BufferUserData;
+use crate::pool::PoolBuffer;
 
 /// One imported buffer.
 #[derive(Clone, Debug)]
@@ -44,17 +44,6 @@ pub enum BufferState {
     Leaving,
     /// It is unexported, but somebody still uses it.
     Unexported,
-}
-
-/// The shape of a `wl_buffer`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PoolBuffer {
-    /// Pixels in a row.
-    pub width: i32,
-    /// Rows.
-    pub height: i32,
-    /// Their format.
-    pub format: Format,
 }
 
 pub(crate) fn report(this: &HyperDmabufState) -> Vec<BufferReport> {
