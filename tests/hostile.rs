@@ -3,12 +3,11 @@
 use std::os::fd::AsFd;
 
 use fixture::{App, Display, Lost, Pattern};
-use hyper_dmabuf::client::{Address, Guest};
+use hyper_dmabuf::client::Address;
 use hyper_dmabuf::domain::DomainId;
 use hyper_dmabuf::grant::directory::Directory;
 use hyper_dmabuf::grant::{Access, GrantPages, GrantedMemory, PageCount};
 use hyper_dmabuf::hypervisor::shm::GrantedRange;
-use hyper_dmabuf_compositor::client::ClientOrigin;
 use hyper_dmabuf_compositor::image::Image;
 use hyper_dmabuf_protocol::client::hyper_dmabuf_manager_v1::{
     Error as ManagerError, Flag, HyperDmabufManagerV1,
@@ -445,21 +444,4 @@ fn connections_that_are_no_guests_are_turned_away() {
     let raw = Raw::connect(&street.display);
     drop((raw, silent));
     street.nothing_happened();
-}
-
-#[test]
-fn local_client_shares_memory_that_it_attaches() {
-    let street = Street::new();
-    let socket = {
-        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
-        street.display.run(move |state| {
-            state.insert_client(theirs, ClientOrigin::Local).map(drop).unwrap();
-        });
-        ours
-    };
-    let mut app = App::from_guest(Guest::from_wayland(socket).unwrap()).unwrap();
-    let _window = app.window("local", 64, 64, Pattern::Gradient);
-    assert_eq!(street.display.windows().len(), 2);
-    let local = street.display.buffers().into_iter().find(|buffer| buffer.domain == "local");
-    assert_eq!(local.unwrap().id, "0x00000000");
 }

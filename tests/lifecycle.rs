@@ -3,11 +3,13 @@
 //!
 //! These tests count what the whole process holds, so they take turns.
 
+use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 
 use fixture::{App, Census, Display, Pattern, STEPS, ScriptedGuest};
-use hyper_dmabuf::client::{Format, Pool};
+use hyper_dmabuf::client::{Format, Guest, Pool};
 use hyper_dmabuf::export::Counts;
+use hyper_dmabuf_compositor::client::ClientOrigin;
 use hyper_dmabuf_compositor::domain::LinkState;
 
 const SCRIPTED_GUEST: &str = env!("CARGO_BIN_EXE_scripted-guest");
@@ -134,6 +136,25 @@ fn guest_killed_at_any_point_leaves_nothing() {
     }
     // One that ends by itself sees everything given back.
     ScriptedGuest::start(SCRIPTED_GUEST, &display, "work").finish();
+    before.assert_again(&display);
+}
+
+#[test]
+fn local_client_shares_memory_that_it_attaches_and_leaves_nothing() {
+    let _turn = take_turns();
+    let display = Display::start("320x240", &["work"]);
+    warm_up(&display);
+    let before = Census::take(&display);
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    display.run(move |state| {
+        state.insert_client(theirs, ClientOrigin::Local).map(drop).unwrap();
+    });
+    let mut app = App::from_guest(Guest::from_wayland(ours).unwrap()).unwrap();
+    let window = app.window("local", 64, 64, Pattern::Gradient);
+    let buffers = display.buffers();
+    assert_eq!((buffers[0].domain.as_str(), buffers[0].id.as_str()), ("local", "0x00000000"));
+    drop((window, app));
+    display.wait_until("the window is gone", |state| state.window_reports().is_empty());
     before.assert_again(&display);
 }
 

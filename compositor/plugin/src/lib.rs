@@ -81,12 +81,12 @@ use hyper_dmabuf::import::{Importer, Limits};
 use hyper_dmabuf_protocol::server::hyper_dmabuf_manager_v1::HyperDmabufManagerV1;
 use hyper_dmabuf_protocol::server::hyper_dmabuf_v1::HyperDmabufV1;
 use smithay::reexports::calloop::LoopHandle;
-use smithay::reexports::wayland_server::backend::{ClientId, GlobalId};
+use smithay::reexports::wayland_server::backend::GlobalId;
 use smithay::reexports::wayland_server::protocol::wl_surface::WlSurface;
 use smithay::reexports::wayland_server::{Client, DisplayHandle, GlobalDispatch, Resource};
 
 pub use buffer::BufferUserData;
-pub use manager::GlobalData;
+pub use manager::{GlobalData, ManagerUserData};
 pub use pool::PoolBuffer;
 pub use report::{BufferReport, BufferState};
 
@@ -132,12 +132,9 @@ pub trait HyperDmabufHandler: Sized + 'static {
 /// The plug-in's state: one for each compositor.
 #[derive(Debug)]
 pub struct HyperDmabufState {
-    display: DisplayHandle,
     global: GlobalId,
     us: DomainId,
     importer: Importer,
-    /// Memory that local clients attached.
-    attached: HashMap<ClientId, Arc<dyn ForeignMemory>>,
     /// Every object of a buffer, to send it what concerns it.
     objects: HashMap<(DomainId, HyperDmabufId), Vec<HyperDmabufV1>>,
     pools: pool::Pools,
@@ -173,11 +170,9 @@ impl HyperDmabufState {
     {
         let data = GlobalData::new(filter);
         Ok(HyperDmabufState {
-            display: display.clone(),
             global: display.create_global::<D, HyperDmabufManagerV1, _>(VERSION, data),
             us,
             importer: Importer::new(),
-            attached: HashMap::new(),
             objects: HashMap::new(),
             pools: pool::Pools::default(),
             planes: plane::Planes::default(),
@@ -241,7 +236,7 @@ macro_rules! delegate_hyper_dmabuf {
                 protocol::hyper_dmabuf_manager_v1::HyperDmabufManagerV1: $crate::GlobalData
             ] => $crate::HyperDmabufState);
     server::delegate_dispatch!($ty: [
-                protocol::hyper_dmabuf_manager_v1::HyperDmabufManagerV1: ()
+                protocol::hyper_dmabuf_manager_v1::HyperDmabufManagerV1: $crate::ManagerUserData
             ] => $crate::HyperDmabufState);
     server::delegate_dispatch!($ty: [
                 protocol::hyper_dmabuf_v1::HyperDmabufV1: $crate::BufferUserData
