@@ -102,7 +102,7 @@ fn nothing_stays_behind_ten_thousand_surfaces() {
     warm_up(&display);
     let mut app = App::connect(&display, "work");
     app.roundtrip().unwrap();
-    let before = Census::take(&display);
+    let before = Census::at_rest(&display);
     for round in 0..10_000 {
         let surface = app.surface();
         let mut surface =
@@ -126,7 +126,7 @@ fn guest_killed_at_any_point_leaves_nothing() {
     let _turn = take_turns();
     let display = Display::start("640x480", &["work"]);
     warm_up(&display);
-    let before = Census::take(&display);
+    let before = Census::at_rest(&display);
     for step in STEPS {
         let mut guest = ScriptedGuest::start(SCRIPTED_GUEST, &display, "work");
         guest.go_to(step);
@@ -144,7 +144,7 @@ fn local_client_shares_memory_that_it_attaches_and_leaves_nothing() {
     let _turn = take_turns();
     let display = Display::start("320x240", &["work"]);
     warm_up(&display);
-    let before = Census::take(&display);
+    let before = Census::at_rest(&display);
     let (ours, theirs) = UnixStream::pair().unwrap();
     display.run(move |state| {
         state.insert_client(theirs, ClientOrigin::Local).map(drop).unwrap();

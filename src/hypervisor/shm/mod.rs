@@ -1,7 +1,7 @@
 //! One machine, no hypervisor: domains are processes.
 //!
 //! A domain's shareable memory is one sealed memfd, a grant reference is the number of a page in
-//! it, and its first pages are its grant table ([`table`]), which says who may map what and how, in
+//! it, and its first pages are its grant table (`table.rs`), which says who may map what and how, in
 //! the flags of Xen's own table. The display domain gets the memfd when the domain [`connect`]s to a
 //! socket, and knows whose it is by which socket that was.
 //!
