@@ -81,7 +81,7 @@ use hyper_dmabuf::import::{Importer, Limits};
 use hyper_dmabuf_protocol::server::hyper_dmabuf_manager_v1::HyperDmabufManagerV1;
 use hyper_dmabuf_protocol::server::hyper_dmabuf_v1::HyperDmabufV1;
 use smithay::reexports::calloop::LoopHandle;
-use smithay::reexports::wayland_server::backend::GlobalId;
+use smithay::reexports::wayland_server::backend::{GlobalId, ObjectId};
 use smithay::reexports::wayland_server::protocol::wl_surface::WlSurface;
 use smithay::reexports::wayland_server::{Client, DisplayHandle, GlobalDispatch, Resource};
 
@@ -136,7 +136,7 @@ pub struct HyperDmabufState {
     us: DomainId,
     importer: Importer,
     /// Every object of a buffer, to send it what concerns it.
-    objects: HashMap<(DomainId, HyperDmabufId), Vec<HyperDmabufV1>>,
+    objects: HashMap<(DomainId, HyperDmabufId), HashMap<ObjectId, HyperDmabufV1>>,
     pools: pool::Pools,
     planes: plane::Planes,
     /// What Smithay maps until a guest's pages take its place. Nothing is ever written to it.
@@ -200,7 +200,7 @@ impl HyperDmabufState {
             tracing::debug!(domain = %released.domain, id = %released.id, "released");
             let key = (released.domain, released.id);
             let Some(objects) = self.objects.get_mut(&key) else { continue };
-            objects.retain(|object| {
+            objects.retain(|_, object| {
                 let told = buffer::released(object);
                 object.is_alive() && !told
             });

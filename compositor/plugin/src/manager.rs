@@ -207,7 +207,7 @@ impl HyperDmabufState {
             Ok(import) => {
                 let key = (import.domain(), import.id());
                 buffer::ready(&object, import);
-                self.objects.entry(key).or_default().push(object);
+                self.objects.entry(key).or_default().insert(object.id(), object);
             }
             Err(error) => match blame(&error) {
                 Blame::Client(code) => {

@@ -263,7 +263,7 @@ impl HyperDmabufState {
                 tracing::error!(id = %name.1, %error, "cannot show a buffer");
                 pool.pages = Pages::Blank;
                 blank(start, length);
-                for object in self.objects.get(&name).into_iter().flatten() {
+                for object in self.objects.get(&name).into_iter().flat_map(HashMap::values) {
                     object.failed(Failure::Mapping, error.to_string());
                 }
             }

@@ -4,6 +4,7 @@ use hyper_dmabuf::domain::DomainId;
 use hyper_dmabuf::grant::Access;
 use hyper_dmabuf_protocol::server::hyper_dmabuf_v1::State;
 use smithay::reexports::wayland_server::Resource;
+use std::collections::HashMap;
 
 use crate::HyperDmabufState;
 use crate::buffer::BufferUserData;
@@ -51,7 +52,7 @@ pub(crate) fn report(this: &HyperDmabufState) -> Vec<BufferReport> {
     let mut buffers: Vec<BufferReport> = imports
         .map(|import| {
             let key = (import.domain(), import.id());
-            let objects = this.objects.get(&key).into_iter().flatten();
+            let objects = this.objects.get(&key).into_iter().flat_map(HashMap::values);
             let mut states =
                 objects.filter_map(|object| object.data::<BufferUserData>()?.exporter_state());
             let state = match states.next() {
