@@ -124,6 +124,7 @@ impl State {
         let location = self.within_output(location);
         let Some(pointer) = self.seat.get_pointer() else { return };
         let focus = self.surface_under(location);
+        self.pointer_focus.clone_from(&focus);
         let event = MotionEvent { location, serial: SERIAL_COUNTER.next_serial(), time };
         let delta = location - pointer.current_location();
         let utime = u64::from(time) * 1000;
@@ -132,6 +133,27 @@ impl State {
         pointer.relative_motion(self, focus, &relative);
         pointer.frame(self);
         self.cursor_changed();
+    }
+
+    /// What lies under the pointer may have changed though the pointer did not move: tell the
+    /// surfaces that it left and came to. Costs nothing while nothing that is seen changes.
+    pub(crate) fn refresh_pointer_focus(&mut self) {
+        if !std::mem::take(&mut self.scene_changed) {
+            return;
+        }
+        let Some(pointer) = self.seat.get_pointer().filter(|pointer| !pointer.is_grabbed()) else {
+            return;
+        };
+        let location = pointer.current_location();
+        let focus = self.surface_under(location);
+        if focus == self.pointer_focus {
+            return;
+        }
+        self.pointer_focus.clone_from(&focus);
+        let serial = SERIAL_COUNTER.next_serial();
+        let time = self.clock.now().as_millis();
+        pointer.motion(self, focus, &MotionEvent { location, serial, time });
+        pointer.frame(self);
     }
 
     fn pointer_button(&mut self, button: u32, pressed: bool, time: u32) {

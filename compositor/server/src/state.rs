@@ -17,10 +17,10 @@ use smithay::{
         wayland_server::{
             Client, Display, DisplayHandle,
             backend::{GlobalId, ObjectId},
-            protocol::wl_shm::Format,
+            protocol::{wl_shm::Format, wl_surface::WlSurface},
         },
     },
-    utils::{Clock, Logical, Monotonic, Rectangle},
+    utils::{Clock, Logical, Monotonic, Point, Rectangle},
     wayland::{
         compositor::CompositorState,
         cursor_shape::CursorShapeManagerState,
@@ -65,10 +65,17 @@ pub struct State {
     /// All windows.
     pub windows: WindowStack,
     pub(crate) guests: Guests,
+    /// Let clients commit a buffer before they have acknowledged the first configure. Only for
+    /// WLCS, whose own client does so up to version 1.5.
+    pub forgive_unconfigured_buffers: bool,
     pub(crate) clock: Clock<Monotonic>,
     pub(crate) protocols: Protocols,
     pub(crate) seat: Seat<State>,
     pub(crate) popups: PopupManager,
+    /// Something that is seen changed since the pointer's focus was last looked at.
+    pub(crate) scene_changed: bool,
+    /// The surface under the pointer, and where it lies, as its client was told.
+    pub(crate) pointer_focus: Option<(WlSurface, Point<f64, Logical>)>,
     pub(crate) selections: SelectionOwners,
     pub(crate) cursor: Cursor,
     pub(crate) theme: FrameTheme,
@@ -194,10 +201,13 @@ impl State {
             display_handle: handle,
             windows: WindowStack::default(),
             guests: Guests::default(),
+            forgive_unconfigured_buffers: false,
             clock,
             protocols,
             seat,
             popups: PopupManager::default(),
+            scene_changed: true,
+            pointer_focus: None,
             selections: SelectionOwners::default(),
             cursor: Cursor::new(show_cursor),
             backend,
@@ -231,6 +241,7 @@ impl State {
     /// What has to happen at the end of every turn of the event loop.
     pub fn end_turn(&mut self) {
         self.popups.cleanup();
+        self.refresh_pointer_focus();
         self.redraw_if_queued();
         // After drawing, which may have let go of the last frame of a buffer.
         self.protocols.hyper_dmabuf.refresh();

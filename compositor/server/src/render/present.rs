@@ -114,6 +114,7 @@ impl OutputView {
 impl State {
     /// Something that is seen has changed.
     pub fn queue_redraw(&mut self) {
+        self.scene_changed = true;
         self.output.redraw.queue();
     }
 

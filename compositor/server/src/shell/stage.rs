@@ -52,7 +52,7 @@ impl State {
     fn place_window(&mut self, id: WindowId) {
         let area = self.output_area();
         let Some(window) = self.windows.get(id) else { return };
-        if window.extent() != Extent::Floating {
+        if window.extent() != Extent::Floating || window.was_placed() {
             return;
         }
         let outer = window.outer_area(&self.theme);
