@@ -7,6 +7,7 @@ use clap::Parser;
 use hyper_dmabuf_compositor::{
     child,
     cli::{Cli, explain},
+    descriptors,
     server::Server,
 };
 use tracing_subscriber::EnvFilter;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let config = cli.to_config()?;
+    let limit = descriptors::raise_limit();
     let mut server = Server::new(config, cli.backend.into())?;
     server.end_on_signals().context("cannot wait for signals")?;
     let socket = server.listen()?;
@@ -41,7 +43,10 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let program = if cli.command.is_empty() {
         None
     } else {
-        Some(child::start(&mut server, &cli.command, &socket).context("cannot start the program")?)
+        Some(
+            child::start(&mut server, &cli.command, &socket, limit)
+                .context("cannot start the program")?,
+        )
     };
     server.run().context("the event loop failed")?;
     Ok(program.map_or(ExitCode::SUCCESS, |program| program.exit_code()))
