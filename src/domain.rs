@@ -7,7 +7,7 @@ use std::fmt;
 /// Sixteen bits wide, as in Xen's public headers (`domid_t`). The eight bits that a
 /// [`HyperDmabufId`](crate::id::HyperDmabufId) carries are a hint for people, not an identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DomainId(xen_sys::domid_t);
+pub struct DomainId(u16);
 
 impl DomainId {
     /// The domain that owns the screen when nothing else is said: Xen's dom0.
@@ -30,5 +30,18 @@ impl DomainId {
 impl fmt::Display for DomainId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_those_of_xens_public_headers() {
+        let widest: xen_sys::domid_t = DomainId::FIRST_RESERVED - 1;
+        assert_eq!(DomainId::new(widest).map(DomainId::number), Some(widest));
+        assert_eq!(DomainId::new(widest + 1), None);
+        assert_eq!(DomainId::DISPLAY.number(), 0);
     }
 }

@@ -7,7 +7,7 @@
 //! ```
 //! use hyper_dmabuf::domain::DomainId;
 //! use hyper_dmabuf::export::Exporter;
-//! use hyper_dmabuf::grant::{Access, ForeignMemory, PageCount};
+//! use hyper_dmabuf::grant::{Access, ForeignMemory};
 //! use hyper_dmabuf::hypervisor::shm::{DomainMemory, ForeignDomain, DEFAULT_PAGES};
 //! use hyper_dmabuf::id::IdPool;
 //! use hyper_dmabuf::import::{Importer, Limits};
@@ -15,7 +15,7 @@
 //!
 //! // In the guest, domain 3: one megabyte, for the display domain to look at.
 //! let guest = DomainId::new(3).unwrap();
-//! let memory = DomainMemory::new(PageCount::new(DEFAULT_PAGES).unwrap())?;
+//! let memory = DomainMemory::new(DEFAULT_PAGES)?;
 //! let mut exporter = Exporter::new(memory.clone(), IdPool::new(guest), DomainId::DISPLAY, 192);
 //! let offer = exporter.export(1 << 20, Access::ReadOnly, Vec::new())?;
 //! let id = offer.id;

@@ -8,7 +8,7 @@ use std::thread;
 use wayland_client::Connection;
 
 use super::{Address, BindError, Sharing};
-use crate::grant::{GrantError, PageCount};
+use crate::grant::GrantError;
 use crate::hypervisor::shm::{self, DEFAULT_PAGES, DomainMemory};
 use crate::link::{Limits, Link, LinkError, LinkEvent, Reason, ReasonCode, Role};
 
@@ -67,13 +67,29 @@ impl Guest {
     /// # Errors
     /// Nobody listens at `address`, or the system is out of something.
     pub fn connect(address: &Address) -> Result<Guest, ConnectError> {
-        let memory = DomainMemory::new(PageCount::new(DEFAULT_PAGES).unwrap_or_else(|| {
-            unreachable!("the default is not zero") // 262 144.
-        }))?;
-        let (socket, introduced) = match address {
-            Address::Shm(path) => (carry(shm::connect(path, &memory)?)?, true),
-            Address::Wayland(name) => (wayland_socket(name.as_deref())?, false),
-        };
+        match address {
+            Address::Shm(path) => {
+                let memory = DomainMemory::new(DEFAULT_PAGES)?;
+                let socket = carry(shm::connect(path, &memory)?)?;
+                Self::new(socket, memory, true)
+            }
+            Address::Wayland(name) => Self::from_wayland(wayland_socket(name.as_deref())?),
+        }
+    }
+
+    /// A guest on a socket that is connected to a Wayland compositor on the same machine.
+    ///
+    /// # Errors
+    /// The system is out of something.
+    pub fn from_wayland(socket: UnixStream) -> Result<Guest, ConnectError> {
+        Self::new(socket, DomainMemory::new(DEFAULT_PAGES)?, false)
+    }
+
+    fn new(
+        socket: UnixStream,
+        memory: DomainMemory,
+        introduced: bool,
+    ) -> Result<Guest, ConnectError> {
         let connection = Connection::from_socket(socket).map_err(|_| ConnectError::Broken)?;
         Ok(Guest { connection, memory, introduced })
     }

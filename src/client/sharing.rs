@@ -194,6 +194,11 @@ impl Sharing {
 impl Inner {
     pub(super) fn dispatch_pending(&mut self) -> Result<(), DispatchError> {
         let result = self.queue.dispatch_pending(&mut self.state).map(drop);
+        // Nothing is read here, so a connection that is gone has to be asked about.
+        let result = match self.connection.backend().last_error() {
+            Some(error) => Err(DispatchError::Backend(error)),
+            None => result,
+        };
         self.check(result)
     }
 

@@ -54,6 +54,11 @@ impl PageCount {
         }
     }
 
+    /// This many pages.
+    pub const fn from_non_zero(pages: NonZeroU32) -> PageCount {
+        PageCount(pages)
+    }
+
     /// The pages that `bytes` take, or `None` for no bytes and for more than 2^32 pages.
     pub fn for_bytes(bytes: usize) -> Option<PageCount> {
         Self::new(u32::try_from(bytes.div_ceil(PAGE_SIZE)).ok()?)
@@ -178,6 +183,11 @@ pub trait ForeignMemory: Send + Sync + fmt::Debug {
 
     /// How many pages are mapped now, each mapping counted.
     fn mapped_pages(&self) -> usize;
+
+    /// Whether [`Mapping::dmabuf`] has something to give.
+    fn maps_as_dmabuf(&self) -> bool {
+        false
+    }
 }
 
 /// Pages of a foreign domain that are mapped until this is dropped.

@@ -100,15 +100,35 @@ impl View {
         Some(unsafe { start.add(index).read_volatile() })
     }
 
-    /// Reads byte `index` once, or `None` past the end.
-    pub fn byte(&self, index: usize) -> Option<u8> {
-        if index >= self.range.bytes {
-            return None;
+    /// Copies the bytes from `offset` on, as many as `target` holds, each read once. False, and
+    /// nothing copied, if there are not so many.
+    pub fn copy_to(&self, offset: usize, target: &mut [u8]) -> bool {
+        if offset.checked_add(target.len()).is_none_or(|end| end > self.range.bytes) {
+            return false;
         }
-        // SAFETY: as in `word`.
-        Some(unsafe { self.placement.address().add(index).read_volatile() })
+        let start = self.placement.address();
+        let mut at = offset;
+        let mut chunks = target.chunks_exact_mut(size_of::<u64>());
+        for chunk in &mut chunks {
+            // SAFETY: inside the range, as was checked; volatile because the other domain may write
+            // at the same time, and no reference is made.
+            let word = unsafe { start.add(at).cast::<Unaligned>().read_volatile() };
+            chunk.copy_from_slice(&{ word.0 }.to_ne_bytes());
+            at += size_of::<u64>();
+        }
+        for byte in chunks.into_remainder() {
+            // SAFETY: as above.
+            *byte = unsafe { start.add(at).read_volatile() };
+            at += 1;
+        }
+        true
     }
 }
+
+/// Eight bytes at any address.
+#[derive(Clone, Copy)]
+#[repr(C, packed)]
+struct Unaligned(u64);
 
 #[cfg(test)]
 impl View {

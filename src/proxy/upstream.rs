@@ -6,14 +6,14 @@ use std::os::unix::net::UnixStream;
 
 use super::sharing::Sharing;
 use crate::client::Address;
-use crate::grant::{GrantError, PageCount};
+use crate::grant::GrantError;
 use crate::hypervisor::shm::{self, DEFAULT_PAGES, DomainMemory};
 use crate::link::{
     Limits, Link, LinkError, LinkEvent, OpenError, Reason, ReasonCode, Role, StreamId,
 };
 
 /// Pages of apps' own files that are shown at a time: 2 GiB, which costs nothing here.
-const PAGES_OF_FILES: u32 = 2 * DEFAULT_PAGES;
+const PAGES_OF_FILES: u32 = 2 * DEFAULT_PAGES.get();
 
 /// A link, open or about to be.
 #[derive(Debug)]
@@ -57,9 +57,7 @@ impl Upstream {
         let Address::Shm(path) = address else {
             return Err(UpstreamError::NoLink(address.clone()));
         };
-        let pages = PageCount::new(DEFAULT_PAGES)
-            .unwrap_or_else(|| unreachable!("the default is not zero")); // 262 144.
-        let memory = DomainMemory::with_room_for_files(pages, PAGES_OF_FILES)?;
+        let memory = DomainMemory::with_room_for_files(DEFAULT_PAGES, PAGES_OF_FILES)?;
         let transport = shm::connect(path, &memory)?;
         transport.set_nonblocking(true)?;
         let link = Link::new(transport, Role::Guest, Limits::default())?;

@@ -6,6 +6,7 @@ mod step;
 mod system_packages;
 mod test;
 mod test_counts;
+mod wlcs;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,6 +25,8 @@ struct Cli {
 enum Chore {
     /// Check everything: format, lints, build, tests, documentation, protocol
     Test,
+    /// Run WLCS, the Wayland conformance test suite, and compare with what is known to fail
+    Wlcs,
     /// Show two guests' windows on one screen, and save what is seen as a picture
     ///
     /// Builds with the dev profile, which is there sooner than the release profile with its LTO.
@@ -38,6 +41,7 @@ enum Chore {
 fn main() -> ExitCode {
     let result = match Cli::parse().chore {
         Chore::Test => test::run(),
+        Chore::Wlcs => wlcs::run(),
         Chore::Demo { out } => {
             let out = out.unwrap_or_else(|| paths::target().join("demo"));
             demo::run(&out).map(|()| ExitCode::SUCCESS)

@@ -14,8 +14,8 @@ pub(crate) const BUILD: &[&str] = &["gcc", "pkg-config", "libxkbcommon-dev", "li
 /// To run the compositor: it makes keymaps.
 pub(crate) const RUN: &[&str] = &["xkb-data"];
 
-/// To check the protocol: wayland-scanner.
-pub(crate) const TEST: &[&str] = &["libwayland-bin"];
+/// To check the protocol (wayland-scanner), and the compositor's conformance (WLCS).
+pub(crate) const TEST: &[&str] = &["libwayland-bin", "wlcs"];
 
 /// Unmodified Wayland programs, for the tests of the proxy to run.
 pub(crate) const PROGRAMS: &[&str] = &[

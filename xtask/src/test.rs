@@ -58,8 +58,9 @@ fn compiled() -> Vec<Outcome> {
     if build.verdict == Verdict::Ok {
         outcomes.push(tests(all));
         outcomes.push(told(step::run("doctests", cargo("test").arg("--doc").args(all))));
+        outcomes.push(conformance());
     } else {
-        for name in ["tests", "doctests"] {
+        for name in ["tests", "doctests", "wlcs"] {
             outcomes.push(Outcome::skipped(name, "the build failed"));
         }
     }
@@ -86,6 +87,16 @@ fn tests(all: [&str; 2]) -> Outcome {
         command
     };
     told(step::run("tests", command.args(all)))
+}
+
+/// In a process of its own, so that its output is kept as every step's is.
+fn conformance() -> Outcome {
+    let itself = std::env::current_exe().unwrap_or_else(|_| "cargo-xtask".into());
+    let outcome = step::run("wlcs", Command::new(itself).arg("wlcs"));
+    if let Some(line) = outcome.output.lines().find(|line| line.ends_with("failed as known")) {
+        println!("           {line}");
+    }
+    outcome
 }
 
 /// Shows what the test runner says of a step's tests.

@@ -1,5 +1,6 @@
 //! `hyper_dmabuf_v1`: one client's view of one buffer.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -175,8 +176,11 @@ where
                         .post_error(Error::PoolExists, "destroy the buffer's pool to make another");
                     return;
                 }
-                let pool =
-                    pool::create(state, client, object, data.import(), id, display, data_init);
+                let content = match (data.import(), state.origin(client)) {
+                    (Some(import), Some(origin)) => Some((import, origin.show)),
+                    _ => None,
+                };
+                let pool = pool::create(state, client, object, content, id, display, data_init);
                 *data.pool() = pool;
             }
             protocol::Request::AddPlane {
@@ -216,7 +220,7 @@ where
         *data.life() = Life::Released;
         let key = (data.domain, data.id);
         if let Some(objects) = this.objects.get_mut(&key) {
-            objects.retain(|known| known.id() != object.id());
+            objects.remove(&object.id());
             if objects.is_empty() {
                 this.objects.remove(&key);
             }
@@ -244,7 +248,7 @@ fn set_metadata(
         object.post_error(Error::MetadataTooLarge, error.to_string());
         return;
     }
-    for other in this.objects.get(&(data.domain, data.id)).into_iter().flatten() {
+    for other in this.objects.get(&(data.domain, data.id)).into_iter().flat_map(HashMap::values) {
         other.metadata(metadata.clone());
     }
 }
@@ -332,7 +336,8 @@ impl HyperDmabufState {
         if object.is_alive() {
             object.unexported();
         }
-        for other in self.objects.get(&(data.domain, data.id)).into_iter().flatten() {
+        for other in self.objects.get(&(data.domain, data.id)).into_iter().flat_map(HashMap::values)
+        {
             if other.id() != object.id() {
                 other.unexported();
             }

@@ -68,6 +68,7 @@ mod plane;
 mod pool;
 mod report;
 mod shm;
+mod unfinished;
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -80,13 +81,14 @@ use hyper_dmabuf::import::{Importer, Limits};
 use hyper_dmabuf_protocol::server::hyper_dmabuf_manager_v1::HyperDmabufManagerV1;
 use hyper_dmabuf_protocol::server::hyper_dmabuf_v1::HyperDmabufV1;
 use smithay::reexports::calloop::LoopHandle;
-use smithay::reexports::wayland_server::backend::{ClientId, GlobalId};
+use smithay::reexports::wayland_server::backend::{GlobalId, ObjectId};
 use smithay::reexports::wayland_server::protocol::wl_surface::WlSurface;
 use smithay::reexports::wayland_server::{Client, DisplayHandle, GlobalDispatch, Resource};
 
 pub use buffer::BufferUserData;
-pub use manager::GlobalData;
-pub use report::{BufferReport, BufferState, PoolBuffer};
+pub use manager::{GlobalData, ManagerUserData};
+pub use pool::PoolBuffer;
+pub use report::{BufferReport, BufferState};
 
 /// The newest version of `hyper_dmabuf_manager_v1` that is served.
 pub const VERSION: u32 = 1;
@@ -100,6 +102,19 @@ pub struct Origin {
     pub memory: Option<Arc<dyn ForeignMemory>>,
     /// How much the domain may share.
     pub limits: Limits,
+    /// How its pages are shown.
+    pub show: Show,
+}
+
+/// How a guest's pages get to the screen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Show {
+    /// They are drawn themselves: nothing is copied. What the guest writes after a commit may be
+    /// seen before the next one.
+    #[default]
+    Direct,
+    /// They are copied at each commit, and the copy is drawn.
+    Staged,
 }
 
 /// What the compositor does for the plug-in.
@@ -117,14 +132,11 @@ pub trait HyperDmabufHandler: Sized + 'static {
 /// The plug-in's state: one for each compositor.
 #[derive(Debug)]
 pub struct HyperDmabufState {
-    display: DisplayHandle,
     global: GlobalId,
     us: DomainId,
     importer: Importer,
-    /// Memory that local clients attached.
-    attached: HashMap<ClientId, Arc<dyn ForeignMemory>>,
     /// Every object of a buffer, to send it what concerns it.
-    objects: HashMap<(DomainId, HyperDmabufId), Vec<HyperDmabufV1>>,
+    objects: HashMap<(DomainId, HyperDmabufId), HashMap<ObjectId, HyperDmabufV1>>,
     pools: pool::Pools,
     planes: plane::Planes,
     /// What Smithay maps until a guest's pages take its place. Nothing is ever written to it.
@@ -158,11 +170,9 @@ impl HyperDmabufState {
     {
         let data = GlobalData::new(filter);
         Ok(HyperDmabufState {
-            display: display.clone(),
             global: display.create_global::<D, HyperDmabufManagerV1, _>(VERSION, data),
             us,
             importer: Importer::new(),
-            attached: HashMap::new(),
             objects: HashMap::new(),
             pools: pool::Pools::default(),
             planes: plane::Planes::default(),
@@ -190,7 +200,7 @@ impl HyperDmabufState {
             tracing::debug!(domain = %released.domain, id = %released.id, "released");
             let key = (released.domain, released.id);
             let Some(objects) = self.objects.get_mut(&key) else { continue };
-            objects.retain(|object| {
+            objects.retain(|_, object| {
                 let told = buffer::released(object);
                 object.is_alive() && !told
             });
@@ -226,7 +236,7 @@ macro_rules! delegate_hyper_dmabuf {
                 protocol::hyper_dmabuf_manager_v1::HyperDmabufManagerV1: $crate::GlobalData
             ] => $crate::HyperDmabufState);
     server::delegate_dispatch!($ty: [
-                protocol::hyper_dmabuf_manager_v1::HyperDmabufManagerV1: ()
+                protocol::hyper_dmabuf_manager_v1::HyperDmabufManagerV1: $crate::ManagerUserData
             ] => $crate::HyperDmabufState);
     server::delegate_dispatch!($ty: [
                 protocol::hyper_dmabuf_v1::HyperDmabufV1: $crate::BufferUserData

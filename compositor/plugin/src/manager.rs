@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper_dmabuf::grant::{Access, ForeignMemory, GrantRef};
 use hyper_dmabuf::hypervisor::shm::ForeignDomain;
@@ -13,7 +13,6 @@ use hyper_dmabuf_protocol::server::hyper_dmabuf_manager_v1::{
     self as manager, Capability, Flag, HyperDmabufManagerV1,
 };
 use hyper_dmabuf_protocol::server::hyper_dmabuf_v1::{Failure, HyperDmabufV1};
-use smithay::reexports::wayland_server::backend::ClientId;
 use smithay::reexports::wayland_server::{
     Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource, WEnum,
 };
@@ -38,9 +37,29 @@ impl fmt::Debug for GlobalData {
     }
 }
 
+/// What a `hyper_dmabuf_manager_v1` stands for.
+#[derive(Debug, Default)]
+pub struct ManagerUserData {
+    /// What a local client attached to it.
+    attached: Mutex<Option<Arc<dyn ForeignMemory>>>,
+}
+
+impl ManagerUserData {
+    /// The memory that exports refer to.
+    fn memory(&self, origin: &Origin) -> Option<Arc<dyn ForeignMemory>> {
+        let attached = || self.attached.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        origin.memory.clone().or_else(attached)
+    }
+
+    fn attach(&self, memory: ForeignDomain) {
+        let mut attached = self.attached.lock().unwrap_or_else(PoisonError::into_inner);
+        *attached = Some(Arc::new(memory));
+    }
+}
+
 impl<D> GlobalDispatch<HyperDmabufManagerV1, GlobalData, D> for HyperDmabufState
 where
-    D: Dispatch<HyperDmabufManagerV1, ()> + HyperDmabufHandler,
+    D: Dispatch<HyperDmabufManagerV1, ManagerUserData> + HyperDmabufHandler,
 {
     fn bind(
         state: &mut D,
@@ -50,7 +69,7 @@ where
         _data: &GlobalData,
         data_init: &mut DataInit<'_, D>,
     ) {
-        let manager = data_init.init(resource, ());
+        let manager = data_init.init(resource, ManagerUserData::default());
         let Some(origin) = state.origin(client) else { return };
         let this = state.hyper_dmabuf_state();
         this.importer.allow(origin.domain, origin.limits);
@@ -66,18 +85,19 @@ where
     }
 }
 
-/// What is served. Planes are not, until a back end maps pages as a dma-buf.
 fn capabilities(origin: &Origin) -> Capability {
     let mut served = Capability::Export | Capability::Import | Capability::Pool;
-    if origin.memory.is_none() {
-        served |= Capability::AttachMemory;
+    match &origin.memory {
+        None => served |= Capability::AttachMemory,
+        Some(memory) if memory.maps_as_dmabuf() => served |= Capability::Plane,
+        Some(_) => {}
     }
     served
 }
 
-impl<D> Dispatch<HyperDmabufManagerV1, (), D> for HyperDmabufState
+impl<D> Dispatch<HyperDmabufManagerV1, ManagerUserData, D> for HyperDmabufState
 where
-    D: Dispatch<HyperDmabufManagerV1, ()>
+    D: Dispatch<HyperDmabufManagerV1, ManagerUserData>
         + Dispatch<HyperDmabufV1, BufferUserData>
         + HyperDmabufHandler,
 {
@@ -86,7 +106,7 @@ where
         client: &Client,
         manager: &HyperDmabufManagerV1,
         request: manager::Request,
-        _data: &(),
+        data: &ManagerUserData,
         _display: &DisplayHandle,
         data_init: &mut DataInit<'_, D>,
     ) {
@@ -110,13 +130,13 @@ where
                 metadata,
             } => {
                 let words = [handle, key_0, key_1, key_2];
-                let data = BufferUserData::new(Role::Exporter, origin.domain, words);
-                let object = data_init.init(id, data);
+                let buffer = BufferUserData::new(Role::Exporter, origin.domain, words);
+                let object = data_init.init(id, buffer);
                 let Some(access) = access(flags) else {
                     manager.post_error(manager::Error::InvalidFlags, "an undefined flag is set");
                     return;
                 };
-                let Some(memory) = this.memory(client, &origin) else {
+                let Some(memory) = data.memory(&origin) else {
                     manager.post_error(
                         manager::Error::NoMemory,
                         "attach_memory first: there is no memory that grant references refer to",
@@ -137,7 +157,7 @@ where
                 this.answer(manager, object, result);
             }
             manager::Request::AttachMemory { memory } => {
-                this.attach_memory(client, manager, &origin, memory);
+                this.attach_memory(manager, data, &origin, memory);
             }
             manager::Request::Watch { .. } => manager.post_error(
                 manager::Error::Unsupported,
@@ -145,14 +165,6 @@ where
             ),
             manager::Request::Destroy => {}
             _ => manager.post_error(manager::Error::Unsupported, "unknown request"),
-        }
-    }
-
-    fn destroyed(state: &mut D, client: ClientId, manager: &HyperDmabufManagerV1, _data: &()) {
-        // Memory attached by a client goes with it, not with its manager; but a client that is
-        // gone has no manager left.
-        if state.hyper_dmabuf_state().display.get_client(manager.id()).is_err() {
-            state.hyper_dmabuf_state().attached.remove(&client);
         }
     }
 }
@@ -164,14 +176,10 @@ fn access(flags: WEnum<Flag>) -> Option<Access> {
 }
 
 impl HyperDmabufState {
-    fn memory(&self, client: &Client, origin: &Origin) -> Option<Arc<dyn ForeignMemory>> {
-        origin.memory.clone().or_else(|| self.attached.get(&client.id()).cloned())
-    }
-
     fn attach_memory(
         &mut self,
-        client: &Client,
         manager: &HyperDmabufManagerV1,
+        data: &ManagerUserData,
         origin: &Origin,
         memory: OwnedFd,
     ) {
@@ -183,9 +191,7 @@ impl HyperDmabufState {
             return;
         }
         match ForeignDomain::introduce(memory, origin.domain, self.us) {
-            Ok(memory) => {
-                self.attached.insert(client.id(), Arc::new(memory));
-            }
+            Ok(memory) => data.attach(memory),
             Err(error) => manager.post_error(manager::Error::InvalidMemory, error.to_string()),
         }
     }
@@ -201,7 +207,7 @@ impl HyperDmabufState {
             Ok(import) => {
                 let key = (import.domain(), import.id());
                 buffer::ready(&object, import);
-                self.objects.entry(key).or_default().push(object);
+                self.objects.entry(key).or_default().insert(object.id(), object);
             }
             Err(error) => match blame(&error) {
                 Blame::Client(code) => {

@@ -15,13 +15,13 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use hyper_dmabuf::grant::PAGE_SIZE;
-use hyper_dmabuf::import::{Import, PlacedImport};
+use hyper_dmabuf::import::{Import, ImportView, PlacedImport};
 use hyper_dmabuf_protocol::server::hyper_dmabuf_v1::{Error, Failure, HyperDmabufV1};
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{MapFlags, ProtFlags};
 use smithay::reexports::wayland_server::backend::ObjectId;
 use smithay::reexports::wayland_server::protocol::wl_buffer::WlBuffer;
-use smithay::reexports::wayland_server::protocol::wl_shm::{self, WlShm};
+use smithay::reexports::wayland_server::protocol::wl_shm::{self, Format, WlShm};
 use smithay::reexports::wayland_server::protocol::wl_shm_pool::WlShmPool;
 use smithay::reexports::wayland_server::protocol::wl_surface::WlSurface;
 use smithay::reexports::wayland_server::{
@@ -30,11 +30,12 @@ use smithay::reexports::wayland_server::{
 use smithay::wayland::compositor::{
     BufferAssignment, SurfaceAttributes, add_pre_commit_hook, with_states,
 };
-use smithay::wayland::shm::{ShmHandler, ShmPoolUserData, ShmState, with_buffer_contents};
+use smithay::wayland::shm::{
+    ShmHandler, ShmPoolUserData, ShmState, with_buffer_contents, with_buffer_contents_mut,
+};
 
-use crate::report::PoolBuffer;
-use crate::shm::Unfinished;
-use crate::{HyperDmabufHandler, HyperDmabufState, buffer};
+use crate::unfinished::Unfinished;
+use crate::{HyperDmabufHandler, HyperDmabufState, Show};
 
 /// The largest pool: `wl_shm` counts in signed 32 bits.
 const MAX_POOL: i32 = i32::MAX - i32::MAX % PAGE_SIZE as i32;
@@ -67,19 +68,33 @@ struct Pool {
     pages: Pages,
     last: Option<PoolBuffer>,
     frames: u64,
+    bytes_copied: u64,
 }
 
 /// What is in the pool's mapping.
 #[derive(Debug)]
 enum Pages {
     /// Nothing: no buffer of it was committed yet.
-    Waiting(Import),
+    Waiting(Import, Show),
     /// The guest's pages. In this order: they go before the mapping may.
     Placed(PlacedImport, BufferData),
+    /// Copies of them, each buffer's as of its last commit.
+    Staged(ImportView),
     /// Zeros, since there is no import.
     Blank,
     /// As above, before the zeros are there.
     ToBlank,
+}
+
+/// The shape of a `wl_buffer`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolBuffer {
+    /// Pixels in a row.
+    pub width: i32,
+    /// Rows.
+    pub height: i32,
+    /// Their format.
+    pub format: Format,
 }
 
 /// What is shown of an import.
@@ -99,12 +114,21 @@ pub(crate) fn blank_file() -> std::io::Result<OwnedFd> {
     Ok(file)
 }
 
+/// A file of a pool's own, for copies.
+fn private_file(length: i32) -> std::io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let file = rustix::fs::memfd_create("hyper-dmabuf-staged", flags)?;
+    rustix::fs::ftruncate(&file, length as u64)?;
+    rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+    Ok(file)
+}
+
 /// Makes a genuine Smithay pool for an import; for a failed one (`None`), a pool that shows nothing.
 pub(crate) fn create<D>(
     state: &mut D,
     client: &Client,
     object: &HyperDmabufV1,
-    import: Option<Import>,
+    content: Option<(Import, Show)>,
     id: New<WlShmPool>,
     display: &DisplayHandle,
     data_init: &mut DataInit<'_, D>,
@@ -112,10 +136,10 @@ pub(crate) fn create<D>(
 where
     D: Dispatch<WlShm, ()> + Dispatch<WlShmPool, ShmPoolUserData> + ShmHandler + HyperDmabufHandler,
 {
-    let length = match &import {
+    let length = match &content {
         // Whoever shows a failed buffer does not know its length; anything goes.
         None => MAX_POOL,
-        Some(import) => match i32::try_from(import.length()) {
+        Some((import, _)) => match i32::try_from(import.length()) {
             Ok(length) if import.offset() == 0 && length <= MAX_POOL => length,
             _ => {
                 let message = "a pool begins at a page and is shorter than 2^31 bytes";
@@ -126,7 +150,11 @@ where
     };
     let this = state.hyper_dmabuf_state();
     // Smithay wants a wl_shm for its errors. The client cannot name this one.
-    let made = this.blank.try_clone().map_err(|error| error.to_string()).and_then(|file| {
+    let file = match &content {
+        Some((_, Show::Staged)) => private_file(length),
+        _ => this.blank.try_clone(),
+    };
+    let made = file.map_err(|error| error.to_string()).and_then(|file| {
         let shm = client.create_resource::<WlShm, (), D>(display, 1, ());
         shm.map(|shm| (file, shm)).map_err(|error| error.to_string())
     });
@@ -139,7 +167,7 @@ where
         }
     };
     let (id, pool_id) = Unfinished::name(id, data_init);
-    let key = this.pools.insert(pool_id, import);
+    let key = this.pools.insert(pool_id, content);
     let request = wl_shm::Request::CreatePool { id, fd: file, size: length };
     <ShmState as Dispatch<WlShm, (), D>>::request(
         state,
@@ -178,7 +206,8 @@ impl HyperDmabufState {
     pub fn is_read_only(&self, buffer: &WlBuffer) -> bool {
         let pool = self.pools.buffers.get(&buffer.id()).and_then(|key| self.pools.pools.get(key));
         pool.is_some_and(|pool| match &pool.pages {
-            Pages::Waiting(import) => is_read_only(import),
+            Pages::Waiting(_, Show::Staged) | Pages::Staged(_) => false,
+            Pages::Waiting(import, Show::Direct) => is_read_only(import),
             Pages::Placed(placed, _) => is_read_only(placed.import()),
             Pages::Blank | Pages::ToBlank => true,
         })
@@ -192,7 +221,22 @@ impl HyperDmabufState {
         let import = match &pool.pages {
             Pages::Placed(..) | Pages::Blank => return,
             Pages::ToBlank => None,
-            Pages::Waiting(import) => Some(import.clone()),
+            Pages::Waiting(import, Show::Direct) => Some(import.clone()),
+            Pages::Waiting(import, Show::Staged) => {
+                match import.clone().view() {
+                    Ok(view) => {
+                        pool.bytes_copied += stage(buffer, &view);
+                        pool.pages = Pages::Staged(view);
+                    }
+                    // The private pages are zeros.
+                    Err(error) => tracing::error!(id = %import.id(), %error, "cannot stage"),
+                }
+                return;
+            }
+            Pages::Staged(view) => {
+                pool.bytes_copied += stage(buffer, view);
+                return;
+            }
         };
         let Some(anchor) = buffer.object_data().cloned() else { return };
         let mapping = with_buffer_contents(buffer, |start, length, _| {
@@ -219,8 +263,8 @@ impl HyperDmabufState {
                 tracing::error!(id = %name.1, %error, "cannot show a buffer");
                 pool.pages = Pages::Blank;
                 blank(start, length);
-                for object in self.objects.get(&name).into_iter().flatten() {
-                    buffer::failed(object, Failure::Mapping, &error.to_string());
+                for object in self.objects.get(&name).into_iter().flat_map(HashMap::values) {
+                    object.failed(Failure::Mapping, error.to_string());
                 }
             }
         }
@@ -229,6 +273,24 @@ impl HyperDmabufState {
 
 fn is_read_only(import: &Import) -> bool {
     import.access() == hyper_dmabuf::grant::Access::ReadOnly
+}
+
+/// Copies what a buffer shows from the guest's pages to the pool's own. All of it: its damage says
+/// what changed since the last commit of the surface, not since this buffer's.
+fn stage(buffer: &WlBuffer, view: &ImportView) -> u64 {
+    let copied = with_buffer_contents_mut(buffer, |start, length, shape| {
+        // Smithay has checked that none is negative and that the rows lie in the pool.
+        let offset = shape.offset as usize;
+        let bytes = shape.stride as usize * shape.height as usize;
+        if offset.checked_add(bytes).is_none_or(|end| end > length) {
+            return 0;
+        }
+        // SAFETY: inside the pool's mapping, as was just checked; its file is this pool's alone,
+        // and Smithay holds the pool's lock meanwhile.
+        let target = unsafe { std::slice::from_raw_parts_mut(start.add(offset), bytes) };
+        if view.copy_to(offset, target) { bytes as u64 } else { 0 }
+    });
+    copied.unwrap_or(0)
 }
 
 /// Puts zeros that cost no memory in place of the blank file, whose pages would be taken from the
@@ -244,7 +306,7 @@ fn blank(start: NonNull<u8>, length: usize) {
 }
 
 impl Pools {
-    fn insert(&mut self, object: ObjectId, import: Option<Import>) -> PoolKey {
+    fn insert(&mut self, object: ObjectId, content: Option<(Import, Show)>) -> PoolKey {
         let key = PoolKey(self.next);
         self.next += 1;
         self.objects.insert(object, key);
@@ -252,9 +314,10 @@ impl Pools {
             has_object: true,
             buffers: 0,
             lingering: Vec::new(),
-            pages: import.map_or(Pages::ToBlank, Pages::Waiting),
+            pages: content.map_or(Pages::ToBlank, |(import, show)| Pages::Waiting(import, show)),
             last: None,
             frames: 0,
+            bytes_copied: 0,
         };
         self.pools.insert(key, pool);
         key
@@ -303,7 +366,7 @@ impl Pools {
             let Some(pool) = self.pools.get_mut(key) else { return false };
             let anchor = match &pool.pages {
                 Pages::Placed(_, anchor) => Some(anchor),
-                Pages::Waiting(_) | Pages::Blank | Pages::ToBlank => None,
+                Pages::Waiting(..) | Pages::Staged(_) | Pages::Blank | Pages::ToBlank => None,
             };
             pool.lingering.retain(|data| {
                 let anchored = anchor.is_some_and(|anchor| Arc::ptr_eq(anchor, data));
@@ -322,13 +385,15 @@ impl Pools {
         let mut shown = Shown::default();
         for pool in self.pools.values() {
             let of = match &pool.pages {
-                Pages::Waiting(import) => import,
+                Pages::Waiting(import, _) => import,
                 Pages::Placed(placed, _) => placed.import(),
+                Pages::Staged(view) => view.import(),
                 Pages::Blank | Pages::ToBlank => continue,
             };
             if (of.domain(), of.id()) == (import.domain(), import.id()) {
                 shown.buffer = pool.last.or(shown.buffer);
                 shown.frames += pool.frames;
+                shown.bytes_copied += pool.bytes_copied;
             }
         }
         shown

@@ -4,10 +4,11 @@ use hyper_dmabuf::domain::DomainId;
 use hyper_dmabuf::grant::Access;
 use hyper_dmabuf_protocol::server::hyper_dmabuf_v1::State;
 use smithay::reexports::wayland_server::Resource;
-use smithay::reexports::wayland_server::protocol::wl_shm::Format;
+use std::collections::HashMap;
 
 use crate::HyperDmabufState;
 use crate::buffer::BufferUserData;
+use crate::pool::PoolBuffer;
 
 /// One imported buffer.
 #[derive(Clone, Debug)]
@@ -24,7 +25,7 @@ pub struct BufferReport {
     pub state: BufferState,
     /// The `wl_buffer` that was last made of it.
     pub buffer: Option<PoolBuffer>,
-    /// How often its pages are mapped by grants: once, from import to release.
+    /// In how many places its pages are to be seen: one, once it was shown.
     pub mappings: usize,
     /// Objects, pools and dma-bufs that use it.
     pub users: usize,
@@ -46,23 +47,12 @@ pub enum BufferState {
     Unexported,
 }
 
-/// The shape of a `wl_buffer`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PoolBuffer {
-    /// Pixels in a row.
-    pub width: i32,
-    /// Rows.
-    pub height: i32,
-    /// Their format.
-    pub format: Format,
-}
-
 pub(crate) fn report(this: &HyperDmabufState) -> Vec<BufferReport> {
     let imports = this.importer.imports();
     let mut buffers: Vec<BufferReport> = imports
         .map(|import| {
             let key = (import.domain(), import.id());
-            let objects = this.objects.get(&key).into_iter().flatten();
+            let objects = this.objects.get(&key).into_iter().flat_map(HashMap::values);
             let mut states =
                 objects.filter_map(|object| object.data::<BufferUserData>()?.exporter_state());
             let state = match states.next() {
@@ -78,7 +68,7 @@ pub(crate) fn report(this: &HyperDmabufState) -> Vec<BufferReport> {
                 access: import.access(),
                 state,
                 buffer: shown.buffer,
-                mappings: 1,
+                mappings: import.placements(),
                 // The import in hand is no use.
                 users: import.users().saturating_sub(1),
                 frames: shown.frames,

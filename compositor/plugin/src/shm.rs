@@ -1,21 +1,18 @@
 //! The filter in front of Smithay's `wl_shm_pool` and `wl_buffer`: what a client may not do to a
 //! pool of ours, or to any pool of Smithay 0.7.
 
-use std::os::fd::OwnedFd;
-use std::sync::Arc;
-
-use smithay::reexports::wayland_server::backend::protocol::Message;
-use smithay::reexports::wayland_server::backend::{ClientId, Handle, ObjectData, ObjectId};
+use smithay::reexports::wayland_server::backend::ClientId;
 use smithay::reexports::wayland_server::protocol::wl_buffer::{self, WlBuffer};
 use smithay::reexports::wayland_server::protocol::wl_shm::Error;
 use smithay::reexports::wayland_server::protocol::wl_shm_pool::{self, WlShmPool};
 use smithay::reexports::wayland_server::{
-    Client, DataInit, Dispatch, DisplayHandle, New, Resource, WEnum,
+    Client, DataInit, Dispatch, DisplayHandle, Resource, WEnum,
 };
 use smithay::wayland::buffer::BufferHandler;
 use smithay::wayland::shm::{ShmBufferUserData, ShmHandler, ShmPoolUserData, ShmState};
 
-use crate::report::PoolBuffer;
+use crate::pool::PoolBuffer;
+use crate::unfinished::Unfinished;
 use crate::{HyperDmabufHandler, HyperDmabufState};
 
 impl<D> Dispatch<WlShmPool, ShmPoolUserData, D> for HyperDmabufState
@@ -97,47 +94,5 @@ where
         );
         let held = buffer.object_data().cloned();
         state.hyper_dmabuf_state().pools.object_gone(&buffer.id(), held);
-    }
-}
-
-/// What an object is until Smithay has said what it shall be: long enough to learn its name, which
-/// Smithay keeps to itself. Stays only if Smithay refuses, when the client is about to go.
-#[derive(Debug)]
-pub(crate) struct Unfinished;
-
-impl Unfinished {
-    /// The name of an object that is about to be made, and the object to be made still.
-    pub(crate) fn name<I, D>(new: New<I>, data_init: &mut DataInit<'_, D>) -> (New<I>, ObjectId)
-    where
-        I: Resource + 'static,
-        D: HyperDmabufHandler,
-    {
-        let object = data_init.custom_init(new, Arc::new(Unfinished));
-        let name = object.id();
-        // `wrap` is hidden from the documentation, being for generated code: what is wrapped was
-        // a new object a line above, and whoever initialises it replaces what we put there.
-        (New::wrap(object), name)
-    }
-}
-
-impl<D: HyperDmabufHandler> ObjectData<D> for Unfinished {
-    fn request(
-        self: Arc<Self>,
-        _handle: &Handle,
-        _state: &mut D,
-        _client: ClientId,
-        _message: Message<ObjectId, OwnedFd>,
-    ) -> Option<Arc<dyn ObjectData<D>>> {
-        None
-    }
-
-    fn destroyed(
-        self: Arc<Self>,
-        _handle: &Handle,
-        state: &mut D,
-        _client: ClientId,
-        object: ObjectId,
-    ) {
-        state.hyper_dmabuf_state().pools.object_gone(&object, None);
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use smithay::reexports::calloop::{Interest, Mode, PostAction, generic::Generic};
 
-use crate::server::Server;
+use crate::{descriptors::InheritedLimit, server::Server};
 
 /// A program that was started, and how it ended once it has.
 pub struct RunningProgram(Rc<Cell<Option<ExitStatus>>>);
@@ -22,17 +22,16 @@ pub fn start(
     server: &mut Server,
     command: &[OsString],
     socket: &str,
+    limit: InheritedLimit,
 ) -> io::Result<RunningProgram> {
     let (program, arguments) =
         command.split_first().ok_or_else(|| io::Error::other("no program is named after `--`"))?;
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env("WAYLAND_DISPLAY", socket)
-        .env_remove("WAYLAND_SOCKET")
-        .spawn()
-        .map_err(|error| {
-            io::Error::new(error.kind(), format!("{}: {error}", program.to_string_lossy()))
-        })?;
+    let mut command = Command::new(program);
+    command.args(arguments).env("WAYLAND_DISPLAY", socket).env_remove("WAYLAND_SOCKET");
+    limit.give_to(&mut command);
+    let mut child = command.spawn().map_err(|error| {
+        io::Error::new(error.kind(), format!("{}: {error}", program.to_string_lossy()))
+    })?;
     let ended = Rc::new(Cell::new(None));
     let result = watch(server, &child, ended.clone());
     match result {

@@ -102,24 +102,36 @@ impl Cli {
         if let Some(socket) = &self.socket {
             config.socket = Some(socket.clone());
         }
+        let in_file = config.domains.len();
         for argument in &self.domains {
             let address = Some(argument.address.clone());
-            match config.domains.iter_mut().find(|domain| domain.name == argument.name) {
+            match config.domains.iter().position(|domain| domain.name == argument.name) {
                 // The file gives the colour, the command line says where the domain is today.
-                Some(domain) if domain.address.is_none() => domain.address = address,
+                Some(index) if index < in_file => config.domains[index].address = address,
+                // A name that is given twice is found by the check below.
                 _ => {
-                    let colour = config::domain_colour(config.domains.len());
-                    config.domains.push(DomainConfig {
-                        name: argument.name.clone(),
-                        colour,
-                        address,
-                    });
+                    let taken: Vec<_> = config.domains.iter().map(|domain| domain.colour).collect();
+                    let (name, colour) = (argument.name.clone(), config::free_colour(&taken));
+                    config.domains.push(DomainConfig { name, colour, address, staged: false });
                 }
             }
         }
         config.check()?;
         Ok(config)
     }
+}
+
+/// An error for a person: what happened, and below it why, without saying anything twice.
+pub fn explain(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if !text.contains(cause.trim_end()) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text.trim_end().to_owned()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What the compositor keeps of each Wayland client.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicUsize, Ordering},
 };
 
@@ -45,7 +45,7 @@ pub struct ClientState {
     /// Where the client comes from.
     pub origin: ClientOrigin,
     /// The memory that its grant references refer to, as its link introduced it.
-    pub memory: Option<Arc<dyn ForeignMemory>>,
+    memory: Mutex<Option<Arc<dyn ForeignMemory>>>,
     surfaces: AtomicUsize,
 }
 
@@ -53,7 +53,13 @@ impl ClientState {
     /// For a client that has just connected; `memory` is what its link introduced.
     pub fn new(origin: ClientOrigin, memory: Option<Arc<dyn ForeignMemory>>) -> ClientState {
         let compositor = CompositorClientState::default();
+        let memory = Mutex::new(memory);
         ClientState { compositor, origin, memory, surfaces: AtomicUsize::new(0) }
+    }
+
+    /// The memory that the client's grant references refer to, while it is connected.
+    pub fn memory(&self) -> Option<Arc<dyn ForeignMemory>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Count a new surface. How many there are now.
@@ -73,6 +79,8 @@ impl ClientData for ClientState {
     }
 
     fn disconnected(&self, id: ClientId, reason: DisconnectReason) {
+        // Smithay keeps this data for as long as the client was the last to have the clipboard.
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).take();
         match reason {
             DisconnectReason::ConnectionClosed => tracing::debug!(?id, "client left"),
             DisconnectReason::ProtocolError(error) => {

@@ -17,6 +17,8 @@ pub struct Domain {
     pub name: String,
     /// The colour of its frames.
     pub colour: Colour,
+    /// Whether copies of its pages are shown, taken at each commit.
+    pub staged: bool,
 }
 
 /// Where a domain is reached. Written `shm:PATH`.
@@ -101,6 +103,7 @@ impl Domains {
                             id: DomainId::new(number)?,
                             name: config.name.to_string(),
                             colour: config.colour,
+                            staged: config.staged,
                         }),
                         address: config.address.clone(),
                         link: LinkState::Waiting,

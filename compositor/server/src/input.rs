@@ -4,7 +4,7 @@ use smithay::{
     backend::input::{Axis, AxisSource, ButtonState, KeyState, TouchSlot},
     input::{
         keyboard::{FilterResult, Keycode},
-        pointer::{AxisFrame, ButtonEvent, GrabStartData, MotionEvent},
+        pointer::{AxisFrame, ButtonEvent, GrabStartData, MotionEvent, RelativeMotionEvent},
         touch::{DownEvent, MotionEvent as TouchMotionEvent, UpEvent},
     },
     reexports::wayland_server::protocol::wl_surface::WlSurface,
@@ -93,7 +93,7 @@ impl State {
     }
 
     fn hit(&self, point: Point<f64, Logical>) -> Option<Hit> {
-        hit_test(self.windows.as_slice(), &self.theme, point)
+        hit_test(self.windows.as_slice(), &self.theme, self.output_area().size, point)
     }
 
     /// The surface under a point. While something is dragged, other domains do not notice.
@@ -124,8 +124,35 @@ impl State {
         let location = self.within_output(location);
         let Some(pointer) = self.seat.get_pointer() else { return };
         let focus = self.surface_under(location);
+        self.pointer_focus.clone_from(&focus);
         let event = MotionEvent { location, serial: SERIAL_COUNTER.next_serial(), time };
-        pointer.motion(self, focus, &event);
+        let delta = location - pointer.current_location();
+        let utime = u64::from(time) * 1000;
+        pointer.motion(self, focus.clone(), &event);
+        let relative = RelativeMotionEvent { delta, delta_unaccel: delta, utime };
+        pointer.relative_motion(self, focus, &relative);
+        pointer.frame(self);
+        self.cursor_changed();
+    }
+
+    /// What lies under the pointer may have changed though the pointer did not move: tell the
+    /// surfaces that it left and came to. Costs nothing while nothing that is seen changes.
+    pub(crate) fn refresh_pointer_focus(&mut self) {
+        if !std::mem::take(&mut self.scene_changed) {
+            return;
+        }
+        let Some(pointer) = self.seat.get_pointer().filter(|pointer| !pointer.is_grabbed()) else {
+            return;
+        };
+        let location = pointer.current_location();
+        let focus = self.surface_under(location);
+        if focus == self.pointer_focus {
+            return;
+        }
+        self.pointer_focus.clone_from(&focus);
+        let serial = SERIAL_COUNTER.next_serial();
+        let time = self.clock.now().as_millis();
+        pointer.motion(self, focus, &MotionEvent { location, serial, time });
         pointer.frame(self);
     }
 

@@ -11,6 +11,7 @@ pub mod client;
 pub mod colour;
 pub mod config;
 pub mod control;
+pub mod descriptors;
 pub mod domain;
 pub mod guests;
 pub mod handlers;

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use calloop::signals::{Signal, Signals};
 use smithay::{
     reexports::{
         calloop::EventLoop,
@@ -145,6 +146,19 @@ impl Server {
             .map_err(|source| ListenError::Control { path: path.to_path_buf(), source })?;
         self.control = Some(socket);
         Ok(())
+    }
+
+    /// End the event loop, and take the sockets away, when the program is asked to end by SIGTERM or
+    /// SIGINT. To be called before threads are started: the signals are blocked in this one.
+    pub fn end_on_signals(&mut self) -> io::Result<()> {
+        let signals = Signals::new(&[Signal::SIGTERM, Signal::SIGINT])?;
+        let inserted = self.event_loop.handle().insert_source(signals, |event, (), state| {
+            tracing::info!(signal = ?event.signal(), "asked to end");
+            if let Some(signal) = &state.loop_signal {
+                signal.stop();
+            }
+        });
+        inserted.map(drop).map_err(|error| io::Error::other(error.to_string()))
     }
 
     /// Turn the event loop until [`State::loop_signal`] ends it.

@@ -5,7 +5,10 @@ use std::{collections::HashMap, io, os::unix::net::UnixStream, sync::Arc};
 use hyper_dmabuf::{domain::DomainId, grant::ForeignMemory};
 use smithay::{
     desktop::PopupManager,
-    input::{Seat, SeatState, keyboard::XkbConfig, pointer::CursorImageStatus},
+    input::{
+        Seat, SeatState,
+        keyboard::{XkbConfig, xkb},
+    },
     reexports::{
         calloop::{Interest, LoopHandle, LoopSignal, Mode, PostAction, generic::Generic},
         wayland_protocols::xdg::shell::server::{
@@ -14,14 +17,15 @@ use smithay::{
         wayland_server::{
             Client, Display, DisplayHandle,
             backend::{GlobalId, ObjectId},
-            protocol::wl_shm::Format,
+            protocol::{wl_shm::Format, wl_surface::WlSurface},
         },
     },
-    utils::{Clock, Logical, Monotonic, Rectangle},
+    utils::{Clock, Logical, Monotonic, Point, Rectangle},
     wayland::{
         compositor::CompositorState,
         cursor_shape::CursorShapeManagerState,
         dmabuf::DmabufState,
+        fifo::FifoManagerState,
         fractional_scale::FractionalScaleManagerState,
         output::OutputManagerState,
         presentation::PresentationState,
@@ -42,7 +46,7 @@ use crate::{
     domain::Domains,
     guests::Guests,
     handlers::SelectionOwners,
-    render::{frame_decoration::FrameTheme, present::OutputView},
+    render::{cursor::Cursor, frame_decoration::FrameTheme, present::OutputView},
     shell::stack::WindowStack,
 };
 
@@ -61,12 +65,19 @@ pub struct State {
     /// All windows.
     pub windows: WindowStack,
     pub(crate) guests: Guests,
+    /// Let clients commit a buffer before they have acknowledged the first configure. Only for
+    /// WLCS, whose own client does so up to version 1.5.
+    pub forgive_unconfigured_buffers: bool,
     pub(crate) clock: Clock<Monotonic>,
     pub(crate) protocols: Protocols,
     pub(crate) seat: Seat<State>,
     pub(crate) popups: PopupManager,
+    /// Something that is seen changed since the pointer's focus was last looked at.
+    pub(crate) scene_changed: bool,
+    /// The surface under the pointer, and where it lies, as its client was told.
+    pub(crate) pointer_focus: Option<(WlSurface, Point<f64, Logical>)>,
     pub(crate) selections: SelectionOwners,
-    pub(crate) cursor: CursorImageStatus,
+    pub(crate) cursor: Cursor,
     pub(crate) theme: FrameTheme,
     pub(crate) backend: Backend,
     pub(crate) output: OutputView,
@@ -102,6 +113,7 @@ struct KeptProtocols {
     _presentation: PresentationState,
     _cursor_shape: CursorShapeManagerState,
     _relative_pointer: RelativePointerManagerState,
+    _fifo: FifoManagerState,
 }
 
 /// Why the compositor cannot begin.
@@ -144,6 +156,7 @@ impl State {
     ) -> Result<State, StartError> {
         let handle = display.handle();
         let (backend, output) = Backend::start(kind, &config)?;
+        let show_cursor = config.cursor.unwrap_or_else(|| backend.shows_cursor());
         let clock = Clock::<Monotonic>::new();
         let mut seat_state = SeatState::new();
         let seat = new_seat(&mut seat_state, &handle, &config)?;
@@ -173,6 +186,7 @@ impl State {
                 _presentation: PresentationState::new::<State>(&handle, clock.id() as u32),
                 _cursor_shape: CursorShapeManagerState::new::<State>(&handle),
                 _relative_pointer: RelativePointerManagerState::new::<State>(&handle),
+                _fifo: FifoManagerState::new::<State>(&handle),
             },
         };
         dispatch_clients_in(&loop_handle, display).map_err(StartError::EventLoop)?;
@@ -187,12 +201,15 @@ impl State {
             display_handle: handle,
             windows: WindowStack::default(),
             guests: Guests::default(),
+            forgive_unconfigured_buffers: false,
             clock,
             protocols,
             seat,
             popups: PopupManager::default(),
+            scene_changed: true,
+            pointer_focus: None,
             selections: SelectionOwners::default(),
-            cursor: CursorImageStatus::default_named(),
+            cursor: Cursor::new(show_cursor),
             backend,
             xdg_surface_in_request: None,
             region_rectangles: HashMap::new(),
@@ -224,6 +241,7 @@ impl State {
     /// What has to happen at the end of every turn of the event loop.
     pub fn end_turn(&mut self) {
         self.popups.cleanup();
+        self.refresh_pointer_focus();
         self.redraw_if_queued();
         // After drawing, which may have let go of the last frame of a buffer.
         self.protocols.hyper_dmabuf.refresh();
@@ -255,21 +273,28 @@ fn new_seat(
     config: &Config,
 ) -> Result<Seat<State>, StartError> {
     let keyboard = &config.keyboard;
-    let xkb = XkbConfig {
+    let config_for_xkb = XkbConfig {
         rules: "",
         model: &keyboard.model,
         layout: &keyboard.layout,
         variant: &keyboard.variant,
         options: keyboard.options.clone(),
     };
+    let keyboard_error = |reason: String| StartError::Keyboard {
+        layout: keyboard.layout.clone(),
+        variant: keyboard.variant.clone(),
+        model: keyboard.model.clone(),
+        reason,
+    };
+    // Without any directory to look in, xkb gives no context, and the bindings would go on with a
+    // null pointer.
+    if xkb::Context::new(xkb::CONTEXT_NO_FLAGS).get_raw_ptr().is_null() {
+        return Err(keyboard_error("there is no directory with keyboard data".to_owned()));
+    }
     let mut seat = seat_state.new_wl_seat(handle, "seat0");
-    seat.add_keyboard(xkb, i32::from(keyboard.repeat_delay), i32::from(keyboard.repeat_rate))
-        .map_err(|error| StartError::Keyboard {
-            layout: keyboard.layout.clone(),
-            variant: keyboard.variant.clone(),
-            model: keyboard.model.clone(),
-            reason: error.to_string(),
-        })?;
+    let (delay, rate) = (i32::from(keyboard.repeat_delay), i32::from(keyboard.repeat_rate));
+    seat.add_keyboard(config_for_xkb, delay, rate)
+        .map_err(|error| keyboard_error(error.to_string()))?;
     seat.add_pointer();
     seat.add_touch();
     Ok(seat)

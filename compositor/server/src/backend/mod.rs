@@ -59,6 +59,13 @@ impl Backend {
         }
     }
 
+    /// Whether there is a screen on which a person looks for the cursor.
+    pub fn shows_cursor(&self) -> bool {
+        match self {
+            Backend::Headless(_) => false,
+        }
+    }
+
     /// Draw a picture.
     pub fn render(&mut self, scene: &Scene<'_>) -> Result<Rendered, BackendError> {
         match self {

@@ -4,7 +4,12 @@ use std::{io::IsTerminal, process::ExitCode};
 
 use anyhow::Context;
 use clap::Parser;
-use hyper_dmabuf_compositor::{child, cli::Cli, server::Server};
+use hyper_dmabuf_compositor::{
+    child,
+    cli::{Cli, explain},
+    descriptors,
+    server::Server,
+};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -21,7 +26,7 @@ fn main() -> ExitCode {
     match run(&cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("hyper-dmabuf-compositor: {error:#}");
+            eprintln!("hyper-dmabuf-compositor: {}", explain(&error));
             ExitCode::FAILURE
         }
     }
@@ -29,14 +34,19 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let config = cli.to_config()?;
+    let limit = descriptors::raise_limit();
     let mut server = Server::new(config, cli.backend.into())?;
+    server.end_on_signals().context("cannot wait for signals")?;
     let socket = server.listen()?;
     server.state.listen_for_domains()?;
     tracing::info!("clients connect with WAYLAND_DISPLAY={socket}");
     let program = if cli.command.is_empty() {
         None
     } else {
-        Some(child::start(&mut server, &cli.command, &socket).context("cannot start the program")?)
+        Some(
+            child::start(&mut server, &cli.command, &socket, limit)
+                .context("cannot start the program")?,
+        )
     };
     server.run().context("the event loop failed")?;
     Ok(program.map_or(ExitCode::SUCCESS, |program| program.exit_code()))

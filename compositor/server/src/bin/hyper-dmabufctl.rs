@@ -1,10 +1,14 @@
 //! Look at a running compositor, and compare pictures of it.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use hyper_dmabuf_compositor::{
+    cli::explain,
     control::{
         client::Control,
         messages::{Answer, Request},
@@ -57,7 +61,7 @@ fn main() -> ExitCode {
     match run(&cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("hyper-dmabufctl: {error:#}");
+            eprintln!("hyper-dmabufctl: {}", explain(&error));
             ExitCode::from(2)
         }
     }
@@ -78,7 +82,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn diff(cli: &Cli, a: &PathBuf, b: &PathBuf, output: &PathBuf) -> anyhow::Result<ExitCode> {
+fn diff(cli: &Cli, a: &Path, b: &Path, output: &Path) -> anyhow::Result<ExitCode> {
     let (first, second) = (Image::read(a)?, Image::read(b)?);
     let Some(difference) = compare(&first, &second) else {
         if cli.json {
@@ -104,8 +108,9 @@ fn diff(cli: &Cli, a: &PathBuf, b: &PathBuf, output: &PathBuf) -> anyhow::Result
                 second.height()
             );
         }
+        let differ = if difference.pixels == 1 { "pixel differs" } else { "pixels differ" };
         println!(
-            "{} pixels differ, from {left},{top} to {right},{bottom}; see {}",
+            "{} {differ}, from {left},{top} to {right},{bottom}; see {}",
             difference.pixels,
             output.display()
         );

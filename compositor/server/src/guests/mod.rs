@@ -1,9 +1,9 @@
 //! Guests: how a domain's programs arrive, and what they share.
 //!
-//! [`listen`](Guests) opens one socket for each configured domain. Who connects there is that
-//! domain, whatever it says. A connection first brings the domain's memory ([`arrival`]); then it is
-//! a link ([`links`]), and each of its streams an ordinary Wayland client. [`sharing`] tells the
-//! plug-in which client refers to which memory.
+//! [`State::listen_for_domains`](crate::state::State::listen_for_domains) opens one socket for each
+//! configured domain. Who connects there is that domain, whatever it says. A connection first brings
+//! the domain's memory (`arrival`); then it is a link (`links`), and each of its streams an ordinary
+//! Wayland client. `sharing` tells the plug-in which client refers to which memory.
 
 mod arrival;
 mod links;

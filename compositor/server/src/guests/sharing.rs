@@ -11,7 +11,7 @@ use smithay::{
     },
 };
 use smithay_hyper_dmabuf::{
-    BufferState, HyperDmabufHandler, HyperDmabufState, Origin, delegate_hyper_dmabuf,
+    BufferState, HyperDmabufHandler, HyperDmabufState, Origin, Show, delegate_hyper_dmabuf,
 };
 
 use crate::{client::ClientState, control::messages::BufferReport, state::State};
@@ -27,8 +27,12 @@ impl HyperDmabufHandler for State {
 
     fn origin(&self, client: &Client) -> Option<Origin> {
         let data = client.get_data::<ClientState>()?;
-        let domain = data.origin.domain().map_or(DomainId::DISPLAY, |domain| domain.id);
-        Some(Origin { domain, memory: data.memory.clone(), limits: Limits::default() })
+        let (domain, show) = match data.origin.domain() {
+            Some(domain) if domain.staged => (domain.id, Show::Staged),
+            Some(domain) => (domain.id, Show::Direct),
+            None => (DomainId::DISPLAY, Show::Direct),
+        };
+        Some(Origin { domain, memory: data.memory(), limits: Limits::default(), show })
     }
 }
 

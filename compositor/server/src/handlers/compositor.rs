@@ -78,6 +78,8 @@ impl CompositorHandler for State {
         }
         self.toplevel_committed(&root);
         self.queue_redraw();
+        // At once, so that the client hears of it before the answer to its next sync.
+        self.refresh_pointer_focus();
     }
 
     fn destroyed(&mut self, surface: &WlSurface) {

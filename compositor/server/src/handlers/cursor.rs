@@ -1,4 +1,4 @@
-//! Cursor shapes. The shape is kept for a back end that shows a cursor.
+//! Cursor shapes by name.
 
 use smithay::{
     backend::input::TabletToolDescriptor, delegate_cursor_shape, input::pointer::CursorImageStatus,
@@ -10,7 +10,8 @@ use crate::state::State;
 // Smithay ties cursor shapes to tablets as well.
 impl TabletSeatHandler for State {
     fn tablet_tool_image(&mut self, _tool: &TabletToolDescriptor, image: CursorImageStatus) {
-        self.cursor = image;
+        self.cursor.status = image;
+        self.cursor_changed();
     }
 }
 

@@ -84,7 +84,7 @@ impl ClientDndGrabHandler for State {
     fn started(
         &mut self,
         _source: Option<WlDataSource>,
-        _icon: Option<WlSurface>,
+        icon: Option<WlSurface>,
         seat: Seat<State>,
     ) {
         let origin = seat
@@ -93,10 +93,14 @@ impl ClientDndGrabHandler for State {
             .and_then(|start| start.focus)
             .and_then(|(surface, _)| origin_of_surface(&surface));
         self.selections.drag = origin;
+        self.cursor.icon = icon;
+        self.cursor_changed();
     }
 
     fn dropped(&mut self, _target: Option<WlSurface>, _validated: bool, _seat: Seat<State>) {
         self.selections.drag = None;
+        self.cursor.icon = None;
+        self.cursor_changed();
     }
 }
 

@@ -10,5 +10,6 @@ mod seat;
 mod small;
 mod xdg_decoration;
 mod xdg_shell;
+mod xdg_wm_base;
 
 pub(crate) use data_device::SelectionOwners;

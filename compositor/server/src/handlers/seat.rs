@@ -22,7 +22,8 @@ impl SeatHandler for State {
     }
 
     fn cursor_image(&mut self, _seat: &Seat<State>, image: CursorImageStatus) {
-        self.cursor = image;
+        self.cursor.status = image;
+        self.cursor_changed();
     }
 }
 

@@ -2,7 +2,7 @@
 //! its renderer reads it from there.
 
 use smithay::{
-    delegate_fractional_scale, delegate_presentation, delegate_relative_pointer,
+    delegate_fifo, delegate_fractional_scale, delegate_presentation, delegate_relative_pointer,
     delegate_single_pixel_buffer,
     reexports::wayland_server::protocol::wl_surface::WlSurface,
     wayland::{
@@ -13,6 +13,7 @@ use smithay::{
 
 use crate::state::State;
 
+delegate_fifo!(State);
 delegate_presentation!(State);
 delegate_relative_pointer!(State);
 delegate_single_pixel_buffer!(State);

@@ -12,12 +12,12 @@ use smithay::{
             xdg_positioner::{self, XdgPositioner},
             xdg_surface::{self, XdgSurface},
             xdg_toplevel::{self, ResizeEdge, XdgToplevel},
-            xdg_wm_base::{self, XdgWmBase},
+            xdg_wm_base,
         },
         wayland_server::{
             Client, DataInit, Dispatch, DisplayHandle, Resource,
             backend::ClientId,
-            delegate_dispatch, delegate_global_dispatch,
+            delegate_dispatch,
             protocol::{wl_output::WlOutput, wl_seat::WlSeat, wl_surface::WlSurface},
         },
     },
@@ -27,7 +27,7 @@ use smithay::{
         shell::xdg::{
             PopupSurface, PositionerState, ToplevelSurface, XDG_POPUP_ROLE, XDG_TOPLEVEL_ROLE,
             XdgPopupSurfaceData, XdgPositionerUserData, XdgShellHandler, XdgShellState,
-            XdgShellSurfaceUserData, XdgSurfaceUserData, XdgToplevelSurfaceData, XdgWmBaseUserData,
+            XdgShellSurfaceUserData, XdgSurfaceUserData, XdgToplevelSurfaceData,
         },
     },
 };
@@ -60,6 +60,9 @@ impl State {
     /// A buffer may only follow the first `ack_configure`; Smithay 0.7 does not see to it.
     pub(super) fn refuse_unconfigured_buffer(&self, surface: &WlSurface) {
         let role = get_role(surface);
+        if self.forgive_unconfigured_buffers {
+            return;
+        }
         if role != Some(XDG_TOPLEVEL_ROLE) && role != Some(XDG_POPUP_ROLE) {
             return;
         }
@@ -294,8 +297,6 @@ impl State {
     }
 }
 
-delegate_global_dispatch!(State: [XdgWmBase: ()] => XdgShellState);
-delegate_dispatch!(State: [XdgWmBase: XdgWmBaseUserData] => XdgShellState);
 delegate_dispatch!(State: [XdgPopup: XdgShellSurfaceUserData] => XdgShellState);
 
 impl Dispatch<XdgSurface, XdgSurfaceUserData> for State {

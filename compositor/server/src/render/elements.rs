@@ -14,12 +14,15 @@ use smithay::{
         utils::{CommitCounter, DamageSet, OpaqueRegions},
     },
     reexports::wayland_server::protocol::wl_surface::WlSurface,
-    utils::{Buffer, Logical, Physical, Point, Rectangle, Scale, Transform},
+    utils::{Buffer, Logical, Physical, Point, Rectangle, Scale, Size, Transform},
 };
 
 use crate::{
     colour::Colour,
-    render::frame_decoration::FrameTheme,
+    render::{
+        cursor::{CursorLook, CursorView},
+        frame_decoration::FrameTheme,
+    },
     shell::{popups, window::Window},
 };
 
@@ -41,6 +44,10 @@ pub struct Scene<'a> {
     pub theme: &'a FrameTheme,
     /// The colour behind all windows.
     pub background: Colour,
+    /// The size of the output.
+    pub output: Size<i32, Logical>,
+    /// The cursor, where one is drawn.
+    pub cursor: Option<CursorView<'a>>,
 }
 
 /// Everything to draw on an output of scale one, topmost first.
@@ -50,8 +57,11 @@ where
     R::TextureId: Clone + Send + 'static,
 {
     let mut elements = Vec::new();
+    if let Some(cursor) = &scene.cursor {
+        push_cursor(renderer, cursor, &mut elements);
+    }
     for window in scene.windows.iter().rev().filter(|window| window.is_visible()) {
-        push_popups(renderer, window, &mut elements);
+        push_popups(renderer, scene.output, window, &mut elements);
         if window.has_frame() {
             push_frame(renderer, scene, window, &mut elements);
         }
@@ -63,13 +73,17 @@ where
 }
 
 /// The popups of a window, each with a thin border when it belongs to a domain.
-fn push_popups<R>(renderer: &mut R, window: &Window, elements: &mut Vec<OutputElement<R>>)
-where
+fn push_popups<R>(
+    renderer: &mut R,
+    output: Size<i32, Logical>,
+    window: &Window,
+    elements: &mut Vec<OutputElement<R>>,
+) where
     R: Renderer + ImportAll + ImportMem,
     R::TextureId: Clone + Send + 'static,
 {
     let border = window.origin().domain().map(|domain| domain.colour.to_renderer());
-    for popup in popups::placed(window) {
+    for popup in popups::placed(window, output) {
         if let Some(colour) = border {
             for (id, area) in popup.border_ids().into_iter().zip(popups::border(popup.area)) {
                 elements.push(OutputElement::Solid(SolidColorRenderElement::new(
@@ -116,6 +130,34 @@ fn push_frame<R>(
             SolidColorRenderElement::from_buffer(side, location, 1.0, 1.0, Kind::Unspecified)
                 .into(),
         );
+    }
+}
+
+/// The cursor and what is dragged with it. Both are cut off at a modest size: a client that could
+/// make its cursor as large as the screen could show anything on it.
+fn push_cursor<R>(renderer: &mut R, cursor: &CursorView<'_>, elements: &mut Vec<OutputElement<R>>)
+where
+    R: Renderer + ImportAll + ImportMem,
+    R::TextureId: Clone + Send + 'static,
+{
+    match cursor.look() {
+        CursorLook::Hidden => {}
+        CursorLook::Arrow(arrow) => {
+            let location = cursor.location.to_f64().to_physical(1.0);
+            let kind = Kind::Cursor;
+            match MemoryRenderBufferRenderElement::from_buffer(
+                renderer, location, arrow, None, None, None, kind,
+            ) {
+                Ok(element) => elements.push(element.into()),
+                Err(error) => tracing::error!(?error, "cannot draw the cursor"),
+            }
+        }
+        CursorLook::Surface { surface, area } => {
+            push_surface(renderer, surface, area.loc, area, elements);
+        }
+    }
+    if let Some((icon, area)) = cursor.dragged() {
+        push_surface(renderer, icon, area.loc, area, elements);
     }
 }
 

@@ -22,10 +22,13 @@ pub struct Typeface {
 /// Where text goes on a [`Canvas`].
 #[derive(Clone, Copy, Debug)]
 pub struct TextPlace {
-    /// The left end.
+    /// The left end. Nothing is drawn to the left of it: some characters reach back over what
+    /// stands before them, and what stands before a title is not the client's to draw on.
     pub x: i32,
     /// The line that the letters stand on.
     pub baseline: i32,
+    /// Nothing is drawn from here on to the right.
+    pub end: i32,
 }
 
 impl Typeface {
@@ -100,7 +103,10 @@ impl Typeface {
                 let (left, top) = (bounds.min.x as i32, bounds.min.y as i32);
                 outline.draw(|dx, dy, coverage| {
                     let part = (coverage.clamp(0.0, 1.0) * 256.0) as u32;
-                    canvas.mix(left + dx as i32, top + dy as i32, colour, part);
+                    let x = left + dx as i32;
+                    if (place.x..place.end).contains(&x) {
+                        canvas.mix(x, top + dy as i32, colour, part);
+                    }
                 });
             }
             x += font.h_advance(glyph);
@@ -195,9 +201,32 @@ mod tests {
     fn drawing_stays_on_the_canvas() {
         let face = Typeface::new(20.0);
         let mut canvas = Canvas::new(10, 6, Colour::BLACK);
-        face.draw(&mut canvas, TextPlace { x: -5, baseline: 3 }, "WWWW\u{10ffff}", Colour::WHITE);
+        face.draw(
+            &mut canvas,
+            TextPlace { x: -5, baseline: 3, end: 99 },
+            "WWWW\u{10ffff}",
+            Colour::WHITE,
+        );
         canvas.cross(0, 0, 40, Colour::WHITE);
         canvas.fill_rounded(-3, -3, 40, 40, Colour::WHITE);
         assert_eq!(canvas.pixels().len(), 10 * 6 * 4);
+    }
+
+    #[test]
+    fn characters_that_reach_back_are_cut_off() {
+        let face = Typeface::new(40.0);
+        let mut canvas = Canvas::new(200, 60, Colour::BLACK);
+        let place = TextPlace { x: 100, baseline: 45, end: 110 };
+        // A letter that is wider than what is left, and an accent that sits on what stands before.
+        face.draw(&mut canvas, place, "\u{301}W", Colour::WHITE);
+        let drawn: Vec<usize> = canvas
+            .pixels()
+            .chunks_exact(4)
+            .enumerate()
+            .filter(|(_, pixel)| pixel[0] != 0)
+            .map(|(index, _)| index % 200)
+            .collect();
+        assert!(!drawn.is_empty());
+        assert!(drawn.iter().all(|x| (100..110).contains(x)), "{drawn:?}");
     }
 }

@@ -9,17 +9,22 @@ use smithay::{
     reexports::{
         calloop::timer::{TimeoutAction, Timer},
         wayland_protocols::wp::presentation_time::server::wp_presentation_feedback,
-        wayland_server::protocol::{wl_callback::WlCallback, wl_surface::WlSurface},
+        wayland_server::{
+            Resource,
+            protocol::{wl_callback::WlCallback, wl_surface::WlSurface},
+        },
     },
     utils::{Clock, Monotonic, Time},
     wayland::{
         compositor::{SurfaceAttributes, TraversalAction, with_surface_tree_downward},
+        fifo::FifoBarrierCachedState,
         presentation::Refresh,
     },
 };
 
 use crate::{
     backend::BackendError,
+    client::ClientState,
     render::{elements::Scene, redraw::RedrawState},
     state::State,
 };
@@ -59,7 +64,8 @@ impl Waiting {
             surface,
             (),
             |_, _, ()| TraversalAction::DoChildren(()),
-            |_, states, ()| {
+            |surface, states, ()| {
+                output.enter(surface);
                 let mut attributes = states.cached_state.get::<SurfaceAttributes>();
                 self.callbacks.append(&mut attributes.current().frame_callbacks);
             },
@@ -108,6 +114,7 @@ impl OutputView {
 impl State {
     /// Something that is seen has changed.
     pub fn queue_redraw(&mut self) {
+        self.scene_changed = true;
         self.output.redraw.queue();
     }
 
@@ -125,7 +132,10 @@ impl State {
     /// Draw now, whether or not anything changed and whether or not the last picture was seen.
     pub fn render_now(&mut self) -> Result<(), BackendError> {
         self.refresh_frames();
+        let pointer = self.seat.get_pointer().map(|pointer| pointer.current_location());
         let scene = Scene {
+            output: self.output_area().size,
+            cursor: pointer.and_then(|location| self.cursor.view(location)),
             windows: self.windows.as_slice(),
             theme: &self.theme,
             background: self.config.background.0,
@@ -135,6 +145,9 @@ impl State {
         view.pictures += 1;
         for window in self.windows.iter().filter(|window| window.is_visible()) {
             window.with_root_surfaces(|surface| view.waiting.collect(&view.output, surface));
+        }
+        for surface in self.cursor.surfaces() {
+            view.waiting.collect(&view.output, surface);
         }
         let must_wait = view.redraw.drawn();
         match view.period {
@@ -176,5 +189,26 @@ impl State {
             view.sequence,
             wp_presentation_feedback::Kind::empty(),
         );
+        self.release_fifo();
+    }
+
+    /// Let commits go on that waited for the picture before theirs to be seen.
+    fn release_fifo(&mut self) {
+        let mut clients = Vec::new();
+        for window in self.windows.iter() {
+            window.surface().with_surfaces(|surface, states| {
+                let mut state = states.cached_state.get::<FifoBarrierCachedState>();
+                if let Some(barrier) = state.current().barrier.take() {
+                    barrier.signal();
+                    clients.extend(surface.client());
+                }
+            });
+        }
+        for client in clients {
+            let display = self.display_handle.clone();
+            if let Some(data) = client.get_data::<ClientState>() {
+                data.compositor.blocker_cleared(self, &display);
+            }
+        }
     }
 }

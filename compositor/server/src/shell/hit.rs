@@ -3,7 +3,7 @@
 use smithay::{
     desktop::{WindowSurfaceType, utils::under_from_surface_tree},
     reexports::wayland_server::protocol::wl_surface::WlSurface,
-    utils::{Logical, Point},
+    utils::{Logical, Point, Size},
 };
 
 use super::{
@@ -51,17 +51,28 @@ pub enum FramePart {
 }
 
 /// What lies under `point`. `windows` are given lowest first.
-pub fn hit_test(windows: &[Window], theme: &FrameTheme, point: Point<f64, Logical>) -> Option<Hit> {
+pub fn hit_test(
+    windows: &[Window],
+    theme: &FrameTheme,
+    output: Size<i32, Logical>,
+    point: Point<f64, Logical>,
+) -> Option<Hit> {
     windows.iter().rev().filter(|window| window.is_visible()).find_map(|window| {
-        popup_under(window, point)
+        popup_under(window, output, point)
             .or_else(|| client_under(window, point))
             .or_else(|| frame_under(window, theme, point))
     })
 }
 
-fn popup_under(window: &Window, point: Point<f64, Logical>) -> Option<Hit> {
-    popups::placed(window).into_iter().filter(|popup| popup.area.to_f64().contains(point)).find_map(
-        |popup| {
+fn popup_under(
+    window: &Window,
+    output: Size<i32, Logical>,
+    point: Point<f64, Logical>,
+) -> Option<Hit> {
+    popups::placed(window, output)
+        .into_iter()
+        .filter(|popup| popup.area.to_f64().contains(point))
+        .find_map(|popup| {
             let found = under_from_surface_tree(
                 &popup.surface,
                 point,
@@ -69,8 +80,7 @@ fn popup_under(window: &Window, point: Point<f64, Logical>) -> Option<Hit> {
                 WindowSurfaceType::ALL,
             );
             found.map(|found| surface_hit(window, found))
-        },
-    )
+        })
 }
 
 fn client_under(window: &Window, point: Point<f64, Logical>) -> Option<Hit> {

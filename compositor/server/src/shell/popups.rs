@@ -15,6 +15,7 @@ use smithay::{
 };
 
 use super::window::{GREATEST_SIDE, Window};
+use crate::client::ClientOrigin;
 
 /// The width of the border around a domain's popups.
 pub const BORDER: i32 = 2;
@@ -49,8 +50,15 @@ impl PlacedPopup {
 }
 
 /// The popups of a window that have something to show, topmost first.
-pub fn placed(window: &Window) -> Vec<PlacedPopup> {
+///
+/// A domain's popup covers at most nine tenths of the output in width and in height, so that none
+/// can pass for the whole screen.
+pub fn placed(window: &Window, output: Size<i32, Logical>) -> Vec<PlacedPopup> {
     let window_location = window.client_area().loc;
+    let most: Size<i32, Logical> = match window.origin() {
+        ClientOrigin::Local => Size::from((GREATEST_SIDE, GREATEST_SIDE)),
+        ClientOrigin::Domain(_) => Size::from((output.w * 9 / 10, output.h * 9 / 10)),
+    };
     PopupManager::popups_for_surface(window.wl_surface())
         .filter_map(|(popup, offset)| {
             let surface = popup.wl_surface();
@@ -63,13 +71,12 @@ pub fn placed(window: &Window) -> Vec<PlacedPopup> {
                 return None;
             }
             let location = window_location + offset;
-            let side = |length: i32| length.min(GREATEST_SIDE);
             Some(PlacedPopup {
                 surface: surface.clone(),
                 surface_location: location - geometry.loc,
                 area: Rectangle::new(
                     location,
-                    Size::from((side(geometry.size.w), side(geometry.size.h))),
+                    Size::from((geometry.size.w.min(most.w), geometry.size.h.min(most.h))),
                 ),
             })
         })
@@ -135,8 +142,13 @@ pub fn constrain(
     window: &Window,
     output: Rectangle<i32, Logical>,
 ) {
-    // The area to fit into, as the positioner counts: from the parent's geometry.
+    // The area to fit into, as the positioner counts: from the parent's geometry. A domain's popup
+    // must fit with its border.
+    let border = if window.origin().domain().is_some() { BORDER } else { 0 };
     let mut target = output;
+    target.loc += Point::from((border, border));
+    target.size =
+        Size::from(((output.size.w - 2 * border).max(1), (output.size.h - 2 * border).max(1)));
     target.loc -= window.client_area().loc + chain.offset;
     popup.with_pending_state(|state| {
         state.geometry = state.positioner.get_unconstrained_geometry(target);

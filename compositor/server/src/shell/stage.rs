@@ -35,9 +35,6 @@ impl State {
 
     fn window_mapped(&mut self, id: WindowId) {
         self.place_window(id);
-        if let Some(window) = self.windows.get(id) {
-            self.output.output.enter(window.wl_surface());
-        }
         self.windows.raise(id);
         // A new window takes the keyboard only from its own domain: what is being typed for one
         // domain must not end in another because a window opened there.
@@ -55,7 +52,7 @@ impl State {
     fn place_window(&mut self, id: WindowId) {
         let area = self.output_area();
         let Some(window) = self.windows.get(id) else { return };
-        if window.extent() != Extent::Floating {
+        if window.extent() != Extent::Floating || window.was_placed() {
             return;
         }
         let outer = window.outer_area(&self.theme);

@@ -55,6 +55,8 @@ pub struct Window {
     frame: FrameDecoration,
     /// The top left corner of the client's pixels.
     location: Point<i32, Logical>,
+    /// It was given a place on the screen before.
+    placed: bool,
     mapped: bool,
     active: bool,
     extent: Extent,
@@ -87,6 +89,7 @@ impl Window {
             app_id: String::new(),
             frame: FrameDecoration::default(),
             location: Point::default(),
+            placed: false,
             mapped: false,
             active: false,
             extent: Extent::Floating,
@@ -175,6 +178,7 @@ impl Window {
 
     /// Put the client's pixels at `location`.
     pub fn move_to(&mut self, location: Point<i32, Logical>) {
+        self.placed = true;
         self.location = location;
     }
 
@@ -249,6 +253,11 @@ impl Window {
     /// Begin, go on with, or end a change of size.
     pub fn set_resizing(&mut self, resizing: Option<Resizing>) {
         self.resizing = resizing;
+    }
+
+    /// Whether it has a place on the screen from an earlier mapping: it appears there again.
+    pub fn was_placed(&self) -> bool {
+        self.placed
     }
 
     /// Tell the client whether it has the focus.

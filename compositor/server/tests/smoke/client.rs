@@ -19,6 +19,11 @@ use wayland_client::{
         wl_buffer::{self, WlBuffer},
         wl_callback::{self, WlCallback},
         wl_compositor::{self, WlCompositor},
+        wl_data_device::{self, WlDataDevice},
+        wl_data_device_manager::{self, WlDataDeviceManager},
+        wl_data_offer::{self, WlDataOffer},
+        wl_data_source::{self, WlDataSource},
+        wl_keyboard::{self, WlKeyboard},
         wl_pointer::{self, WlPointer},
         wl_region::{self, WlRegion},
         wl_registry::{self, WlRegistry},
@@ -54,6 +59,14 @@ pub(crate) struct Told {
     pub(crate) popup: Option<(i32, i32)>,
     pub(crate) closed: bool,
     pub(crate) size: (i32, i32),
+    /// Serials of the last pointer button and the last keyboard enter.
+    pub(crate) button: Option<u32>,
+    pub(crate) keyboard: Option<u32>,
+    pub(crate) keys: Vec<(u32, bool)>,
+    pub(crate) pointer: Option<(f64, f64)>,
+    pub(crate) popup_done: bool,
+    /// What the clipboard offers, if there is anything in it for us.
+    pub(crate) clipboard: Option<WlDataOffer>,
 }
 
 pub(crate) struct Client {
@@ -65,6 +78,8 @@ pub(crate) struct Client {
     pub(crate) shm: WlShm,
     pub(crate) shell: XdgWmBase,
     pub(crate) viewporter: WpViewporter,
+    pub(crate) seat: WlSeat,
+    pub(crate) data_devices: WlDataDeviceManager,
 }
 
 pub(crate) struct Toplevel {
@@ -115,6 +130,8 @@ impl Client {
             shm: bind(&registry, &told, &handle, 1),
             shell: bind(&registry, &told, &handle, 3),
             viewporter: bind(&registry, &told, &handle, 1),
+            seat: bind(&registry, &told, &handle, 5),
+            data_devices: bind(&registry, &told, &handle, 3),
             connection,
             queue,
             told,
@@ -259,7 +276,6 @@ on! {
     WlShm, wl_shm, |told, proxy, event| {};
     WlShmPool, wl_shm_pool, |told, proxy, event| {};
     WlSeat, wl_seat, |told, proxy, event| {};
-    WlPointer, wl_pointer, |told, proxy, event| {};
     WpViewporter, wp_viewporter, |told, proxy, event| {};
     WpViewport, wp_viewport, |told, proxy, event| {};
     XdgPositioner, xdg_positioner, |told, proxy, event| {};
@@ -281,9 +297,49 @@ on! {
         xdg_toplevel::Event::Close => told.closed = true,
         _ => {}
     };
-    XdgPopup, xdg_popup, |told, proxy, event| {
-        if let xdg_popup::Event::Configure { x, y, .. } = event {
-            told.popup = Some((x, y));
-        }
+    XdgPopup, xdg_popup, |told, proxy, event| match event {
+        xdg_popup::Event::Configure { x, y, .. } => told.popup = Some((x, y)),
+        xdg_popup::Event::PopupDone => told.popup_done = true,
+        _ => {}
     };
+    WlPointer, wl_pointer, |told, proxy, event| match event {
+        wl_pointer::Event::Enter { surface_x, surface_y, .. }
+        | wl_pointer::Event::Motion { surface_x, surface_y, .. } => {
+            told.pointer = Some((surface_x, surface_y));
+        }
+        wl_pointer::Event::Leave { .. } => told.pointer = None,
+        wl_pointer::Event::Button { serial, .. } => told.button = Some(serial),
+        _ => {}
+    };
+    WlKeyboard, wl_keyboard, |told, proxy, event| match event {
+        wl_keyboard::Event::Enter { serial, .. } => told.keyboard = Some(serial),
+        wl_keyboard::Event::Leave { .. } => told.keyboard = None,
+        wl_keyboard::Event::Key { key, state, .. } => {
+            let pressed = state == wayland_client::WEnum::Value(wl_keyboard::KeyState::Pressed);
+            told.keys.push((key, pressed));
+        }
+        _ => {}
+    };
+    WlDataDeviceManager, wl_data_device_manager, |told, proxy, event| {};
+    WlDataOffer, wl_data_offer, |told, proxy, event| {};
+    WlDataSource, wl_data_source, |told, proxy, event| {};
+}
+
+impl Dispatch<WlDataDevice, ()> for Told {
+    fn event(
+        told: &mut Told,
+        _: &WlDataDevice,
+        event: wl_data_device::Event,
+        _: &(),
+        _: &Connection,
+        _: &QueueHandle<Told>,
+    ) {
+        if let wl_data_device::Event::Selection { id } = event {
+            told.clipboard = id;
+        }
+    }
+
+    wayland_client::event_created_child!(Told, WlDataDevice, [
+        wl_data_device::EVT_DATA_OFFER_OPCODE => (WlDataOffer, ()),
+    ]);
 }

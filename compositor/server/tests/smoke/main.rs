@@ -2,6 +2,7 @@
 //! happens when nothing changes.
 
 mod client;
+mod input;
 
 use std::{os::fd::AsFd, time::Duration};
 
@@ -292,14 +293,19 @@ fn popups_stay_on_the_output_and_in_a_tree() {
     surface.commit();
     client.roundtrip(&mut server);
     let window_area = server.state.window_reports()[0].geometry;
-    assert_eq!(client.told.popup, Some((400 - 120 - window_area.x, 300 - 80 - window_area.y)));
+    // The last two pixels are for its border.
+    let (left, top) = (400 - 120 - 2, 300 - 80 - 2);
+    assert_eq!(client.told.popup, Some((left - window_area.x, top - window_area.y)));
     client.show(&surface, (120, 80), TEAL);
     client.roundtrip(&mut server);
     let image = server.state.screenshot().unwrap();
     keep("popup", &image);
-    assert_eq!(image.pixel(399, 299), seen(TEAL));
-    assert_eq!(image.pixel(400 - 120, 300 - 80), seen(TEAL));
-    assert_eq!(image.pixel(400 - 121, 299), Some(Colour::new(0xa8, 0x3f, 0x3a)));
+    let red = Some(Colour::new(0xa8, 0x3f, 0x3a));
+    let at = |x: i32, y: i32| image.pixel(x as u32, y as u32);
+    assert_eq!((at(left, top), at(397, 297)), (seen(TEAL), seen(TEAL)));
+    for (x, y) in [(left - 1, top), (left, top - 1), (399, 297), (397, 299), (399, 299)] {
+        assert_eq!(at(x, y), red, "the popup's border at {x},{y}");
+    }
 
     // A ring: the second hangs on the first, the first is made anew on the second.
     let second = client.compositor.create_surface(&handle, ());
@@ -381,4 +387,29 @@ fn a_domains_window_keeps_its_frame_in_full_screen() {
     window.toplevel.unset_fullscreen();
     local.roundtrip(&mut server);
     assert_eq!(local.told.size, (200, 100));
+}
+
+#[test]
+fn memory_that_vanishes_takes_only_its_client() {
+    let mut server = server("320x240");
+    let mut good = Client::new(&mut server, ClientOrigin::Local);
+    good.window(&mut server, "good", (50, 50), ORANGE);
+    let mut bad = Client::new(&mut server, ClientOrigin::Local);
+    let window = bad.toplevel(&mut server, "shrinks");
+    let (fd, size) = memory(&TEAL.repeat(100 * 100));
+    let pool = bad.shm.create_pool(fd.as_fd(), size, &bad.handle(), ());
+    let buffer = pool.create_buffer(0, 100, 100, 400, wl_shm::Format::Xrgb8888, &bad.handle(), ());
+    std::fs::File::from(fd).set_len(0).unwrap();
+    window.surface.attach(Some(&buffer), 0, 0);
+    window.surface.damage_buffer(0, 0, 100, 100);
+    window.surface.commit();
+    bad.roundtrip(&mut server);
+    server.state.render_now().unwrap();
+    bad.roundtrip(&mut server);
+    assert!(bad.error().is_some());
+    good.roundtrip(&mut server);
+    let image = server.state.screenshot().unwrap();
+    let place = server.state.window_reports()[0].geometry;
+    assert_eq!(image.pixel(place.x as u32, place.y as u32), seen(ORANGE));
+    assert_eq!(server.state.window_reports().len(), 1);
 }

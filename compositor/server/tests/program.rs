@@ -1,0 +1,136 @@
+//! The two programs as a person runs them: exit statuses, and errors that say what to do.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use hyper_dmabuf_compositor::image::Image;
+
+const CONTROL: &str = env!("CARGO_BIN_EXE_hyper-dmabufctl");
+
+/// The compositor with a runtime directory of its own.
+fn compositor(directory: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hyper-dmabuf-compositor"));
+    command.env("XDG_RUNTIME_DIR", directory).env_remove("RUST_LOG").args(["--size", "320x200"]);
+    command
+}
+
+fn run(command: &mut Command) -> (Option<i32>, String) {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let text = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
+    (status.code(), text)
+}
+
+#[test]
+fn it_ends_with_the_status_of_its_program() {
+    let directory = tempfile::tempdir().unwrap();
+    let start = Instant::now();
+    assert_eq!(run(compositor(directory.path()).args(["--", "sh", "-c", "exit 7"])).0, Some(7));
+    assert_eq!(
+        run(compositor(directory.path()).args(["--", "sh", "-c", "kill -9 $$"])).0,
+        Some(137)
+    );
+    assert_eq!(run(compositor(directory.path()).args(["--", "true"])).0, Some(0));
+    assert!(start.elapsed() < Duration::from_secs(30));
+    let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn asked_to_end_it_leaves_no_sockets() {
+    let directory = tempfile::tempdir().unwrap();
+    let domain = format!("work=shm:{}", directory.path().join("work").display());
+    let mut process = compositor(directory.path())
+        .args(["--domain", &domain])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+    // The last thing that is said before the event loop turns.
+    assert!(lines.any(|line| line.unwrap().contains("awaiting a domain")));
+    let pid = rustix::process::Pid::from_child(&process);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(lines.any(|line| line.unwrap().contains("asked to end")));
+    assert!(process.wait().unwrap().success());
+    let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_screenshot_is_taken_from_within() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("seen.png");
+    let script = format!("{CONTROL} screenshot {} && {CONTROL} --json windows", file.display());
+    let (code, text) = run(compositor(directory.path()).args([
+        "--socket",
+        "wayland-test",
+        "--",
+        "sh",
+        "-c",
+        &script,
+    ]));
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("[]"), "{text}");
+    let image = Image::read(&file).unwrap();
+    assert_eq!((image.width(), image.height()), (320, 200));
+}
+
+#[test]
+fn errors_say_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("wrong.toml");
+    std::fs::write(&config, "size = \"320x200\"\n[frame]\nborder = 99\n").unwrap();
+    let nowhere = directory.path().join("nowhere");
+    let mut no_keyboard_data = compositor(directory.path());
+    no_keyboard_data.env("XKB_CONFIG_ROOT", &nowhere).env("HOME", &nowhere).args(["--", "true"]);
+    let mut wrong_config = compositor(directory.path());
+    wrong_config.arg("--config").arg(&config);
+    let mut no_config = compositor(directory.path());
+    no_config.arg("--config").arg(&nowhere);
+    let mut no_directory = compositor(directory.path());
+    no_directory.env_remove("XDG_RUNTIME_DIR");
+    let mut no_program = compositor(directory.path());
+    no_program.arg("--").arg(&nowhere);
+    for (mut command, expected) in [
+        (no_keyboard_data, "xkb-data"),
+        (wrong_config, "line 3, column 10"),
+        (no_config, "--config"),
+        (no_directory, "XDG_RUNTIME_DIR is not set"),
+        (no_program, "cannot start the program"),
+    ] {
+        let (code, text) = run(&mut command);
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains(expected), "{expected:?} is not in {text}");
+    }
+    let (code, text) = run(Command::new(CONTROL)
+        .arg("windows")
+        .env("XDG_RUNTIME_DIR", directory.path())
+        .env("WAYLAND_DISPLAY", "wayland-none"));
+    assert_eq!(code, Some(2));
+    assert!(text.contains("wayland-none.control") && text.contains("WAYLAND_DISPLAY"), "{text}");
+}
+
+#[test]
+fn pictures_are_compared() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let mut pixels = vec![90; 40 * 30 * 3];
+    Image::from_rgb(40, 30, pixels.clone()).unwrap().write(&path("a.png")).unwrap();
+    pixels[333] = 91;
+    Image::from_rgb(40, 30, pixels).unwrap().write(&path("b.png")).unwrap();
+    let diff = |a: &str, b: &str| {
+        let mut command = Command::new(CONTROL);
+        command.arg("diff").arg(path(a)).arg(path(b)).arg("-o").arg(path("diff.png"));
+        run(&mut command)
+    };
+    assert_eq!(diff("a.png", "a.png"), (Some(0), String::new()));
+    assert!(!path("diff.png").exists());
+    let (code, text) = diff("a.png", "b.png");
+    assert_eq!(code, Some(1));
+    assert!(text.contains("1 pixel"), "{text}");
+    assert_eq!(Image::read(&path("diff.png")).unwrap().height(), 30);
+    assert_eq!(diff("a.png", "none.png").0, Some(2));
+}

@@ -1,0 +1,249 @@
+//! The compositor as WLCS, the Wayland conformance test suite, loads it.
+//!
+//! ```sh
+//! cargo build -p hyper-dmabuf-wlcs
+//! /usr/lib/x86_64-linux-gnu/wlcs/wlcs target/debug/libhyper_dmabuf_wlcs.so
+//! ```
+//!
+//! A suite's clients are local ones. The compositor runs in a thread; WLCS's calls become commands
+//! to it, and return when they are done.
+
+use std::collections::HashMap;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Mutex;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+
+use calloop::channel;
+use hyper_dmabuf_compositor::backend::BackendKind;
+use hyper_dmabuf_compositor::client::ClientOrigin;
+use hyper_dmabuf_compositor::config::{Config, Refresh};
+use hyper_dmabuf_compositor::input::Input;
+use hyper_dmabuf_compositor::server::Server;
+use hyper_dmabuf_compositor::state::State;
+use wayland_server::Resource;
+use wayland_server::backend::ClientId;
+use wayland_sys::client::{wayland_client_handle, wl_display, wl_proxy};
+use wayland_sys::common::{wl_fixed_t, wl_fixed_to_double};
+use wayland_sys::ffi_dispatch;
+use wlcs::ffi_display_server_api::{
+    WlcsExtensionDescriptor, WlcsIntegrationDescriptor, WlcsServerIntegration,
+};
+use wlcs::ffi_wrappers::wlcs_server;
+use wlcs::{Pointer, Touch, Wlcs, extension_list, wlcs_server_integration};
+
+wlcs_server_integration!(Compositor);
+
+type Command = Box<dyn FnOnce(&mut State) + Send>;
+
+/// The compositor of one test.
+struct Compositor {
+    running: Option<Running>,
+    /// Clients by the descriptor that WLCS has of them.
+    clients: Mutex<HashMap<RawFd, ClientId>>,
+}
+
+struct Running {
+    commands: channel::Sender<Command>,
+    thread: JoinHandle<()>,
+}
+
+/// What WLCS asks before it runs a test that needs one of them.
+static EXTENSIONS: &[WlcsExtensionDescriptor] = extension_list!(
+    ("wl_compositor", 6),
+    ("wl_subcompositor", 1),
+    ("wl_shm", 2),
+    ("wl_seat", 9),
+    ("wl_output", 4),
+    ("wl_data_device_manager", 3),
+    ("xdg_wm_base", 6),
+    ("zxdg_output_manager_v1", 3),
+    ("wp_viewporter", 1),
+    ("zwp_primary_selection_device_manager_v1", 1),
+    ("zwp_relative_pointer_manager_v1", 1),
+    ("wp_fractional_scale_manager_v1", 1),
+    ("zxdg_decoration_manager_v1", 1),
+);
+
+static DESCRIPTOR: WlcsIntegrationDescriptor = WlcsIntegrationDescriptor {
+    version: 1,
+    num_extensions: EXTENSIONS.len(),
+    supported_extensions: EXTENSIONS.as_ptr(),
+};
+
+/// Does something in the compositor's thread and waits for the result.
+fn run<R: Send + 'static>(
+    commands: &channel::Sender<Command>,
+    what: impl FnOnce(&mut State) -> R + Send + 'static,
+) -> Option<R> {
+    let (sender, receiver) = mpsc::channel();
+    let command: Command = Box::new(move |state| {
+        let _ = sender.send(what(state));
+    });
+    commands.send(command).ok()?;
+    receiver.recv().ok()
+}
+
+impl Wlcs for Compositor {
+    type Pointer = TestPointer;
+    type Touch = TestFinger;
+
+    fn new() -> Self {
+        Compositor { running: None, clients: Mutex::default() }
+    }
+
+    fn start(&mut self) {
+        let (commands, receiver) = channel::channel::<Command>();
+        let thread = thread::spawn(move || {
+            let config = Config {
+                // As WLCS's own tests of pointers expect of an output.
+                size: "1280x1024".parse().expect("a size"),
+                refresh: Refresh::AS_SOON_AS_POSSIBLE,
+                ..Config::default()
+            };
+            let mut server = Server::new(config, BackendKind::Headless).expect("a compositor");
+            // The suite's own client commits buffers too early up to version 1.5; the tests that this
+            // is an error are run with WLCS_STRICT set.
+            server.state.forgive_unconfigured_buffers = std::env::var_os("WLCS_STRICT").is_none();
+            let handle = server.state.loop_handle.clone();
+            let inserted = handle.insert_source(receiver, |event, _, state| match event {
+                channel::Event::Msg(command) => command(state),
+                channel::Event::Closed => {
+                    if let Some(signal) = &state.loop_signal {
+                        signal.stop();
+                        signal.wakeup();
+                    }
+                }
+            });
+            inserted.expect("a channel in the loop");
+            server.run().expect("the event loop");
+        });
+        self.running = Some(Running { commands, thread });
+    }
+
+    fn stop(&mut self) {
+        if let Some(Running { commands, thread }) = self.running.take() {
+            drop(commands);
+            let _ = thread.join();
+        }
+    }
+
+    fn create_client_socket(&self) -> std::io::Result<OwnedFd> {
+        let running = self.running.as_ref().ok_or_else(|| std::io::Error::other("not started"))?;
+        let (ours, theirs) = UnixStream::pair()?;
+        let client =
+            run(&running.commands, |state| state.insert_client(theirs, ClientOrigin::Local))
+                .ok_or_else(|| std::io::Error::other("the compositor is gone"))??;
+        let mut clients = self.clients.lock().expect("no panic before");
+        clients.insert(ours.as_raw_fd(), client.id());
+        Ok(ours.into())
+    }
+
+    fn position_window_absolute(
+        &self,
+        display: *mut wl_display,
+        surface: *mut wl_proxy,
+        x: i32,
+        y: i32,
+    ) {
+        // SAFETY: WLCS passes its own live display and surface.
+        let (descriptor, id) = unsafe {
+            (
+                ffi_dispatch!(wayland_client_handle(), wl_display_get_fd, display),
+                ffi_dispatch!(wayland_client_handle(), wl_proxy_get_id, surface),
+            )
+        };
+        let client = self.clients.lock().expect("no panic before").get(&descriptor).cloned();
+        let (Some(running), Some(client)) = (&self.running, client) else { return };
+        run(&running.commands, move |state| {
+            let window = state.windows.iter_mut().find(|window| {
+                let surface = window.wl_surface();
+                let owner = surface.client().map(|owner| owner.id());
+                owner.as_ref() == Some(&client) && surface.id().protocol_id() == id
+            });
+            if let Some(window) = window {
+                window.move_to((x, y).into());
+                state.queue_redraw();
+            }
+        });
+    }
+
+    fn create_pointer(&mut self) -> Option<TestPointer> {
+        let commands = self.running.as_ref()?.commands.clone();
+        Some(TestPointer { commands, x: 0.0, y: 0.0 })
+    }
+
+    fn create_touch(&mut self) -> Option<TestFinger> {
+        Some(TestFinger { commands: self.running.as_ref()?.commands.clone() })
+    }
+
+    fn get_descriptor(&self) -> &WlcsIntegrationDescriptor {
+        &DESCRIPTOR
+    }
+}
+
+/// WLCS's pointer.
+struct TestPointer {
+    commands: channel::Sender<Command>,
+    x: f64,
+    y: f64,
+}
+
+impl TestPointer {
+    fn inject(&self, input: Input) {
+        run(&self.commands, move |state| state.inject(input));
+    }
+}
+
+impl Pointer for TestPointer {
+    fn move_absolute(&mut self, x: wl_fixed_t, y: wl_fixed_t) {
+        (self.x, self.y) = (wl_fixed_to_double(x), wl_fixed_to_double(y));
+        self.inject(Input::PointerMotion { x: self.x, y: self.y });
+    }
+
+    fn move_relative(&mut self, x: wl_fixed_t, y: wl_fixed_t) {
+        self.x += wl_fixed_to_double(x);
+        self.y += wl_fixed_to_double(y);
+        self.inject(Input::PointerMotion { x: self.x, y: self.y });
+    }
+
+    fn button_up(&mut self, button: i32) {
+        self.inject(Input::PointerButton { button: button as u32, pressed: false });
+    }
+
+    fn button_down(&mut self, button: i32) {
+        self.inject(Input::PointerButton { button: button as u32, pressed: true });
+    }
+}
+
+/// WLCS's one finger.
+struct TestFinger {
+    commands: channel::Sender<Command>,
+}
+
+impl TestFinger {
+    fn inject(&self, input: Input) {
+        run(&self.commands, move |state| state.inject(input));
+    }
+
+    fn at(&self, x: wl_fixed_t, y: wl_fixed_t, down: bool) {
+        // Whole pixels, whatever the bindings' type says (wlcs/touch.h).
+        let (x, y) = (f64::from(x), f64::from(y));
+        self.inject(Input::Touch { finger: 0, x, y, down });
+    }
+}
+
+impl Touch for TestFinger {
+    fn touch_down(&mut self, x: wl_fixed_t, y: wl_fixed_t) {
+        self.at(x, y, true);
+    }
+
+    fn touch_move(&mut self, x: wl_fixed_t, y: wl_fixed_t) {
+        self.at(x, y, false);
+    }
+
+    fn touch_up(&mut self) {
+        self.inject(Input::TouchUp { finger: 0 });
+    }
+}

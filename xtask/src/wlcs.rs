@@ -1,0 +1,107 @@
+//! `cargo xtask wlcs`: the Wayland conformance test suite, against what is known to fail.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, bail, ensure};
+
+use crate::paths;
+
+/// Runs the suite on the compositor that `cargo build` left behind.
+pub(crate) fn run() -> anyhow::Result<ExitCode> {
+    let runner = runner()?;
+    let module = paths::target().join("debug/libhyper_dmabuf_wlcs.so");
+    ensure!(
+        module.is_file(),
+        "{} is missing: cargo build -p hyper-dmabuf-wlcs",
+        paths::shown(&module)
+    );
+    let list = paths::root().join("tests/wlcs/expected-failures.txt");
+    let known = fs::read_to_string(&list)
+        .with_context(|| format!("cannot read {}", paths::shown(&list)))?;
+    let output = Command::new(&runner)
+        .arg(&module)
+        .output()
+        .with_context(|| format!("cannot run {}", runner.display()))?;
+    let output = String::from_utf8_lossy(&output.stdout).into_owned();
+    print!("{output}");
+    ensure!(output.contains("Global test environment tear-down"), "the suite broke off");
+
+    let results = Results::read(&output);
+    let known = listed(&known);
+    let news = results.failed.difference(&known).map(|test| ("fails", test));
+    let news = news.chain(known.intersection(&results.passed).map(|test| ("passes now", test)));
+    let news: Vec<String> = news.map(|(what, test)| format!("{test} {what}")).collect();
+    println!("{} passed, {} failed as known", results.passed.len(), results.failed.len());
+    if news.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("otherwise than {} says:\n  {}", paths::shown(&list), news.join("\n  "));
+    Ok(ExitCode::FAILURE)
+}
+
+/// Debian keeps the runner in a directory of the machine's kind.
+fn runner() -> anyhow::Result<PathBuf> {
+    for entry in fs::read_dir("/usr/lib").context("cannot list /usr/lib")?.flatten() {
+        let runner = entry.path().join("wlcs/wlcs");
+        if runner.is_file() {
+            return Ok(runner);
+        }
+    }
+    bail!("WLCS is not installed: Debian's package is wlcs")
+}
+
+/// The tests of a list; `#` begins a remark.
+fn listed(text: &str) -> BTreeSet<String> {
+    let lines = text.lines().map(str::trim);
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Results {
+    passed: BTreeSet<String>,
+    failed: BTreeSet<String>,
+}
+
+impl Results {
+    /// Reads what Google Test prints when a test ends. The summary names tests again, without times.
+    fn read(output: &str) -> Results {
+        let mut results = Results::default();
+        for line in output.lines().filter(|line| line.ends_with(" ms)")) {
+            let into = if line.starts_with("[       OK ] ") {
+                &mut results.passed
+            } else if line.starts_with("[  FAILED  ] ") {
+                &mut results.failed
+            } else {
+                continue;
+            };
+            // After the name comes a time, or first ", where GetParam() = …".
+            let name = line.split("] ").nth(1).unwrap_or_default();
+            let name = name.split([',', ' ']).next().unwrap_or_default();
+            into.insert(name.to_owned());
+        }
+        results
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_read_once_and_by_name() {
+        let output = "\
+[ RUN      ] A.one
+[       OK ] A.one (3 ms)
+[     SKIP ] A.two (5 ms)
+[  FAILED  ] B/C.three/4, where GetParam() = ((ptr = 0x5, value = 4-byte object <1>) (17 ms)
+[----------] 3 tests from A (25 ms total)
+[  FAILED  ] 1 test failed:
+[  FAILED  ] B/C.three/4";
+        let results = Results::read(output);
+        assert_eq!(results.passed, listed("A.one"));
+        assert_eq!(results.failed, listed("# why\nB/C.three/4\n"));
+    }
+}
