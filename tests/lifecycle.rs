@@ -1,24 +1,17 @@
 //! IDs, grants, mappings and descriptors, counted: what is held while a buffer lives, and that all
 //! of it is given back, whoever ends first.
-//!
-//! These tests count what the whole process holds, so they take turns.
 
 use std::os::unix::net::UnixStream;
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::mpsc;
 
 use fixture::{App, Census, Display, Pattern, STEPS, ScriptedGuest};
 use hyper_dmabuf::client::{Format, Guest, Pool};
 use hyper_dmabuf::export::Counts;
 use hyper_dmabuf_compositor::client::ClientOrigin;
 use hyper_dmabuf_compositor::domain::LinkState;
+use rusty_fork::rusty_fork_test;
 
 const SCRIPTED_GUEST: &str = env!("CARGO_BIN_EXE_scripted-guest");
-
-/// One test at a time: others would open descriptors of their own.
-fn take_turns() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Smithay starts threads and opens files when they are needed first; they stay. The guest is a
 /// process of its own, so that nothing of it is left in this one.
@@ -38,7 +31,6 @@ fn wait_until_gone(display: &Display) {
 
 #[test]
 fn id_returns_when_the_display_has_released_it_and_not_before() {
-    let _turn = take_turns();
     let display = Display::start("320x240", &["work"]);
     let mut app = App::connect(&display, "work");
     let window = app.window("short-lived", 128, 64, Pattern::Gradient);
@@ -71,7 +63,6 @@ fn id_returns_when_the_display_has_released_it_and_not_before() {
 
 #[test]
 fn buffer_that_is_still_shown_is_not_released() {
-    let _turn = take_turns();
     let display = Display::start("320x240", &["work"]);
     let mut app = App::connect(&display, "work");
     let surface = app.surface();
@@ -96,71 +87,7 @@ fn buffer_that_is_still_shown_is_not_released() {
 }
 
 #[test]
-fn nothing_stays_behind_ten_thousand_surfaces() {
-    let _turn = take_turns();
-    let display = Display::start("320x240", &["work"]);
-    warm_up(&display);
-    let mut app = App::connect(&display, "work");
-    app.roundtrip().unwrap();
-    let before = Census::at_rest(&display);
-    for round in 0..10_000 {
-        let surface = app.surface();
-        let mut surface =
-            hyper_dmabuf::client::Surface::new(&app.sharing, surface, 16, 16, Format::Xrgb8888)
-                .unwrap();
-        assert!(surface.draw(|frame| frame.pixels().fill(round as u8)).unwrap());
-        drop(surface);
-        // Some rounds overlap, so that IDs are in every state at once.
-        if round % 7 == 0 {
-            app.sharing.wait_released().unwrap();
-        }
-        assert!(app.sharing.counts().ids <= 7);
-    }
-    app.sharing.wait_released().unwrap();
-    assert_eq!((app.sharing.counts(), app.sharing.granted_pages()), (Counts::default(), 0));
-    before.assert_again(&display);
-}
-
-#[test]
-fn guest_killed_at_any_point_leaves_nothing() {
-    let _turn = take_turns();
-    let display = Display::start("640x480", &["work"]);
-    warm_up(&display);
-    let before = Census::at_rest(&display);
-    for step in STEPS {
-        let mut guest = ScriptedGuest::start(SCRIPTED_GUEST, &display, "work");
-        guest.go_to(step);
-        guest.kill();
-        wait_until_gone(&display);
-        before.assert_again(&display);
-    }
-    // One that ends by itself sees everything given back.
-    ScriptedGuest::start(SCRIPTED_GUEST, &display, "work").finish();
-    before.assert_again(&display);
-}
-
-#[test]
-fn local_client_shares_memory_that_it_attaches_and_leaves_nothing() {
-    let _turn = take_turns();
-    let display = Display::start("320x240", &["work"]);
-    warm_up(&display);
-    let before = Census::at_rest(&display);
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    display.run(move |state| {
-        state.insert_client(theirs, ClientOrigin::Local).map(drop).unwrap();
-    });
-    let mut app = App::from_guest(Guest::from_wayland(ours).unwrap()).unwrap();
-    let window = app.window("local", 64, 64, Pattern::Gradient);
-    let buffers = display.buffers();
-    assert_eq!((buffers[0].domain.as_str(), buffers[0].id.as_str()), ("local", "0x00000000"));
-    drop((window, app));
-    display.wait_until("the window is gone", |state| state.window_reports().is_empty());
-    before.assert_again(&display);
-}
-
-#[test]
 fn guest_outlives_a_display_that_dies() {
-    let _turn = take_turns();
     let display = Display::start("320x240", &["work"]);
     let mut app = App::connect(&display, "work");
     let window = app.window("orphan", 64, 64, Pattern::Gradient);
@@ -172,44 +99,7 @@ fn guest_outlives_a_display_that_dies() {
 }
 
 #[test]
-fn no_byte_is_copied_at_any_size() {
-    let _turn = take_turns();
-    for (width, height) in [(256, 256), (3840, 2160)] {
-        let display = Display::start("3900x2300", &["work"]);
-        let mut app = App::connect(&display, "work");
-        let mut window = app.window("large", width, height, Pattern::Gradient);
-        for colour in [0x0020_4060, 0x0060_4020, 0x0040_6020] {
-            app.draw(&mut window, Pattern::Plain(colour));
-            display.screenshot();
-        }
-        assert_eq!(app.sharing.bytes_copied(), 0);
-        let reports = display.buffers();
-        assert!((2..=3).contains(&reports.len()), "{reports:?}");
-        assert_eq!(reports.iter().map(|report| report.frames).sum::<u64>(), 4);
-        let bytes = (width * height * 4) as usize;
-        for report in &reports {
-            assert_eq!((report.bytes_copied, report.mappings), (0, 1), "{report:?}");
-            assert_eq!((report.width, report.height), (width, height));
-        }
-        // What the renderer reads are the guest's own pages, mapped for reading only.
-        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-        let sizes = maps.lines().filter_map(|line| {
-            let (range, rest) = line.split_once(' ')?;
-            let (start, end) = range.split_once('-')?;
-            let size =
-                usize::from_str_radix(end, 16).ok()? - usize::from_str_radix(start, 16).ok()?;
-            (rest.starts_with("r--s") && rest.contains("memfd:hyper-dmabuf (")).then_some(size)
-        });
-        let sizes: Vec<usize> = sizes.collect();
-        // Neighbouring buffers may be one line.
-        let total = reports.len() * bytes.next_multiple_of(4096);
-        assert_eq!(sizes.iter().sum::<usize>(), total, "{sizes:?}");
-    }
-}
-
-#[test]
 fn what_the_guest_writes_is_what_is_shown_without_any_copy_between() {
-    let _turn = take_turns();
     let display = Display::start("320x240", &["work"]);
     let mut app = App::connect(&display, "work");
     let mut window = app.window("live", 64, 64, Pattern::Plain(0x00ff_0000));
@@ -231,7 +121,6 @@ fn what_the_guest_writes_is_what_is_shown_without_any_copy_between() {
 
 #[test]
 fn staged_domain_is_shown_by_copies_that_are_counted() {
-    let _turn = take_turns();
     for staged in [false, true] {
         let display =
             Display::start_with("320x240", &["work"], |config| config.domains[0].staged = staged);
@@ -274,7 +163,6 @@ fn staged_domain_is_shown_by_copies_that_are_counted() {
 
 #[test]
 fn repeating_a_frame_is_a_copy_and_is_counted() {
-    let _turn = take_turns();
     let display = Display::start("320x240", &["work"]);
     let mut app = App::connect(&display, "work");
     let mut window = app.window("repeated", 64, 32, Pattern::Gradient);
@@ -283,4 +171,104 @@ fn repeating_a_frame_is_a_copy_and_is_counted() {
     app.roundtrip().unwrap();
     assert_eq!(app.sharing.bytes_copied(), 64 * 32 * 4);
     assert!(display.screenshot() == first);
+}
+
+// Those that count what a whole process holds have one of their own, whatever runs them.
+rusty_fork_test! {
+#![rusty_fork(timeout_ms = 120_000)]
+
+#[test]
+fn nothing_stays_behind_ten_thousand_surfaces() {
+    let display = Display::start("320x240", &["work"]);
+    warm_up(&display);
+    let mut app = App::connect(&display, "work");
+    app.roundtrip().unwrap();
+    let before = Census::at_rest(&display, 1);
+    for round in 0..10_000 {
+        let surface = app.surface();
+        let mut surface =
+            hyper_dmabuf::client::Surface::new(&app.sharing, surface, 16, 16, Format::Xrgb8888)
+                .unwrap();
+        assert!(surface.draw(|frame| frame.pixels().fill(round as u8)).unwrap());
+        drop(surface);
+        // Some rounds overlap, so that IDs are in every state at once.
+        if round % 7 == 0 {
+            app.sharing.wait_released().unwrap();
+        }
+        assert!(app.sharing.counts().ids <= 7);
+    }
+    app.sharing.wait_released().unwrap();
+    assert_eq!((app.sharing.counts(), app.sharing.granted_pages()), (Counts::default(), 0));
+    before.assert_again(&display);
+}
+
+#[test]
+fn guest_killed_at_any_point_leaves_nothing() {
+    let display = Display::start("640x480", &["work"]);
+    warm_up(&display);
+    let before = Census::at_rest(&display, 0);
+    for step in STEPS {
+        let mut guest = ScriptedGuest::start(SCRIPTED_GUEST, &display, "work");
+        guest.go_to(step);
+        guest.kill();
+        wait_until_gone(&display);
+        before.assert_again(&display);
+    }
+    // One that ends by itself sees everything given back.
+    ScriptedGuest::start(SCRIPTED_GUEST, &display, "work").finish();
+    before.assert_again(&display);
+}
+
+#[test]
+fn local_client_shares_memory_that_it_attaches_and_leaves_nothing() {
+    let display = Display::start("320x240", &["work"]);
+    warm_up(&display);
+    let before = Census::at_rest(&display, 0);
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    display.run(move |state| {
+        state.insert_client(theirs, ClientOrigin::Local).map(drop).unwrap();
+    });
+    let mut app = App::from_guest(Guest::from_wayland(ours).unwrap()).unwrap();
+    let window = app.window("local", 64, 64, Pattern::Gradient);
+    let buffers = display.buffers();
+    assert_eq!((buffers[0].domain.as_str(), buffers[0].id.as_str()), ("local", "0x00000000"));
+    drop((window, app));
+    display.wait_until("the window is gone", |state| state.window_reports().is_empty());
+    before.assert_again(&display);
+}
+
+#[test]
+fn no_byte_is_copied_at_any_size() {
+    for (width, height) in [(256, 256), (3840, 2160)] {
+        let display = Display::start("3900x2300", &["work"]);
+        let mut app = App::connect(&display, "work");
+        let mut window = app.window("large", width, height, Pattern::Gradient);
+        for colour in [0x0020_4060, 0x0060_4020, 0x0040_6020] {
+            app.draw(&mut window, Pattern::Plain(colour));
+            display.screenshot();
+        }
+        assert_eq!(app.sharing.bytes_copied(), 0);
+        let reports = display.buffers();
+        assert!((2..=3).contains(&reports.len()), "{reports:?}");
+        assert_eq!(reports.iter().map(|report| report.frames).sum::<u64>(), 4);
+        let bytes = (width * height * 4) as usize;
+        for report in &reports {
+            assert_eq!((report.bytes_copied, report.mappings), (0, 1), "{report:?}");
+            assert_eq!((report.width, report.height), (width, height));
+        }
+        // What the renderer reads are the guest's own pages, mapped for reading only.
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let sizes = maps.lines().filter_map(|line| {
+            let (range, rest) = line.split_once(' ')?;
+            let (start, end) = range.split_once('-')?;
+            let size =
+                usize::from_str_radix(end, 16).ok()? - usize::from_str_radix(start, 16).ok()?;
+            (rest.starts_with("r--s") && rest.contains("memfd:hyper-dmabuf (")).then_some(size)
+        });
+        let sizes: Vec<usize> = sizes.collect();
+        // Neighbouring buffers may be one line.
+        let total = reports.len() * bytes.next_multiple_of(4096);
+        assert_eq!(sizes.iter().sum::<usize>(), total, "{sizes:?}");
+    }
+}
 }

@@ -18,15 +18,8 @@ pub(crate) const RUN: &[&str] = &["xkb-data"];
 pub(crate) const TEST: &[&str] = &["libwayland-bin", "wlcs"];
 
 /// Unmodified Wayland programs, for the tests of the proxy to run.
-pub(crate) const PROGRAMS: &[&str] = &[
-    "weston",
-    "foot",
-    "wl-clipboard",
-    "wayland-utils",
-    "gtk-4-examples",
-    "libsdl2-tests",
-    "mpv",
-];
+pub(crate) const PROGRAMS: &[&str] =
+    &["weston", "foot", "wl-clipboard", "wayland-utils", "gtk-4-examples", "libsdl2-tests", "mpv"];
 
 /// Sees to it that the packages are installed, or says how to.
 pub(crate) fn provide(sets: &[&[&str]]) -> anyhow::Result<()> {
