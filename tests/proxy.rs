@@ -316,7 +316,7 @@ fn too_many_descriptors_and_those_of_the_wrong_kind_end_one_program() {
 /// More than fits anywhere on the way: the program waits, and nothing is lost.
 #[test]
 fn a_program_that_asks_much_at_once_is_answered_in_full() {
-    const REGIONS: u32 = 100_000;
+    const REGIONS: u32 = 50_000;
     let display = Display::start("220x260", &["work"]);
     let proxy = Proxy::start(PROXY, &display, "work");
     let mut raw = Raw::connect(&proxy);

@@ -50,6 +50,11 @@ use crate::{
     shell::stack::WindowStack,
 };
 
+/// Bytes of events that a client may leave unread beside what its socket holds, before it is cut
+/// off: 1 MiB, as Mutter and KWin allow. wayland-backend's own 4 KiB would cut off a guest whose link
+/// is merely busy.
+const MOST_UNREAD: usize = 1 << 20;
+
 /// The compositor.
 pub struct State {
     /// As it was configured.
@@ -155,6 +160,7 @@ impl State {
         display: Display<State>,
     ) -> Result<State, StartError> {
         let handle = display.handle();
+        handle.set_default_max_buffer_size(MOST_UNREAD);
         let (backend, output) = Backend::start(kind, &config)?;
         let show_cursor = config.cursor.unwrap_or_else(|| backend.shows_cursor());
         let clock = Clock::<Monotonic>::new();
