@@ -116,7 +116,9 @@ pub trait GrantedMemory: Send + fmt::Debug {
     /// What was granted.
     fn access(&self) -> Access;
 
-    /// Takes the grants back, or gives `self` back while the other side still maps any page.
+    /// Takes the grants back, or gives `self` back while the other side still maps any page. Where
+    /// the kernel itself keeps such pages aside and tells nobody (Xen), it always succeeds. Either
+    /// way nobody gets a page that is mapped.
     fn end(self) -> Result<(), StillMapped<Self>>
     where
         Self: Sized;
@@ -143,6 +145,19 @@ pub enum GrantError {
         /// Pages there are.
         total: u32,
     },
+    /// A limit is reached that somebody can raise.
+    #[error("cannot grant {wanted} more pages (the limit is {limit} pages): {remedy}")]
+    Limit {
+        /// Pages asked for.
+        wanted: PageCount,
+        /// The limit of all grants together, or 0 if it is not known.
+        limit: u64,
+        /// Who can raise it, and how.
+        remedy: &'static str,
+    },
+    /// Grants cannot be made here at all.
+    #[error("{0}")]
+    Unavailable(String),
     /// The system refused.
     #[error("cannot {what}")]
     System {

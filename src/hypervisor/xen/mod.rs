@@ -1,0 +1,28 @@
+//! Xen: domains are virtual machines, and the hypervisor knows who maps what.
+//!
+//! Everything goes through the kernel's drivers under `/dev/xen`, by ioctls that are spelled out
+//! here: no C library is needed.
+//!
+//! | file | driver | what |
+//! |---|---|---|
+//! | [`gntalloc`] | `/dev/xen/gntalloc` | fresh pages, granted to another domain |
+//! | [`gntdev`] | `/dev/xen/gntdev` | mapping pages that another domain granted |
+//! | [`gntdev_dmabuf`] | `/dev/xen/gntdev` | grants as dma-bufs, and dma-bufs as grants |
+//! | [`evtchn`] | `/dev/xen/evtchn` | event channels |
+//! | [`memory`](OwnMemory) | | [`GrantPages`](crate::grant::GrantPages) |
+//! | [`foreign`](ForeignDomain) | | [`ForeignMemory`](crate::grant::ForeignMemory) |
+
+mod device;
+pub mod evtchn;
+mod foreign;
+pub mod gntalloc;
+pub mod gntdev;
+pub mod gntdev_dmabuf;
+mod ioctl;
+mod memory;
+#[cfg(test)]
+mod tests;
+
+pub use device::DeviceError;
+pub use foreign::ForeignDomain;
+pub use memory::{GrantedPages, OwnMemory};
