@@ -9,6 +9,7 @@
 //! | [`gntdev`] | `/dev/xen/gntdev` | mapping pages that another domain granted |
 //! | [`gntdev_dmabuf`] | `/dev/xen/gntdev` | grants as dma-bufs, and dma-bufs as grants |
 //! | [`evtchn`] | `/dev/xen/evtchn` | event channels |
+//! | [`xenstore`] | `/dev/xen/xenbus` | where domains find each other |
 //! | [`memory`](OwnMemory) | | [`GrantPages`](crate::grant::GrantPages) |
 //! | [`foreign`](ForeignDomain) | | [`ForeignMemory`](crate::grant::ForeignMemory) |
 
@@ -22,6 +23,7 @@ mod ioctl;
 mod memory;
 #[cfg(test)]
 mod tests;
+pub mod xenstore;
 
 pub use device::DeviceError;
 pub use foreign::ForeignDomain;

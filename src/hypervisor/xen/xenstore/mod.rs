@@ -1,0 +1,11 @@
+//! xenstore: the small tree of names and values through which domains find each other.
+//!
+//! [`wire`] says what a message looks like, [`Xenstore`] sends and receives them without waiting,
+//! and [`Xenstore::call`] waits where there is nothing else to do.
+
+mod client;
+mod path;
+pub mod wire;
+
+pub use client::{CallError, Incoming, OpenError, RequestId, WatchEvent, Xenstore};
+pub use path::{BadPath, StorePath};
