@@ -10,6 +10,7 @@
 //! | [`gntdev_dmabuf`] | `/dev/xen/gntdev` | grants as dma-bufs, and dma-bufs as grants |
 //! | [`evtchn`] | `/dev/xen/evtchn` | event channels |
 //! | [`xenstore`] | `/dev/xen/xenbus` | where domains find each other |
+//! | [`vchan`] | | byte streams between two domains, over the above |
 //! | [`memory`](OwnMemory) | | [`GrantPages`](crate::grant::GrantPages) |
 //! | [`foreign`](ForeignDomain) | | [`ForeignMemory`](crate::grant::ForeignMemory) |
 
@@ -23,6 +24,7 @@ mod ioctl;
 mod memory;
 #[cfg(test)]
 mod tests;
+pub mod vchan;
 pub mod xenstore;
 
 pub use device::DeviceError;
