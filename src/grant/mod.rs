@@ -11,8 +11,8 @@ use std::ptr::NonNull;
 
 use crate::domain::DomainId;
 
-#[cfg(test)]
-pub(crate) mod contract;
+#[cfg(any(test, feature = "lab"))]
+pub mod contract;
 pub mod directory;
 mod placement;
 
