@@ -4,6 +4,7 @@
 //! lab owner DISPLAY              in a guest: grant what the other side asks for
 //! lab contract GUEST [TEST]      in the display domain: the contract of grants, against an owner
 //! lab hold GUEST REF...          map pages for reading until killed
+//! lab say DOMAIN LINE            to the vchan that a domain offers, and print what it answers
 //! ```
 
 mod contract;
@@ -32,6 +33,12 @@ fn run(arguments: &[&str]) -> anyhow::Result<ExitCode> {
         ["owner", display] => owner::run(domain(display)?).map(|()| ExitCode::SUCCESS),
         ["contract", guest] => contract::run(domain(guest)?, ""),
         ["contract", guest, test] => contract::run(domain(guest)?, test),
+        ["say", server, line] => {
+            let mut lines = stream::Lines::connect(domain(server)?)?;
+            lines.send(line)?;
+            println!("heard {}", lines.receive()?.context("the other half has ended")?);
+            Ok(ExitCode::SUCCESS)
+        }
         ["hold", guest, references @ ..] => contract::hold(domain(guest)?, references),
         _ => bail!("see the beginning of examples/lab/main.rs"),
     }

@@ -46,7 +46,8 @@ impl Lines {
                 let port = number(&mut store, "event-channel")?;
                 let ring = hyper_dmabuf::grant::GrantRef(ring);
                 let vchan = Vchan::connect(guest, Offer { ring, port })?;
-                store.remove(&base)?;
+                // A guest may not, in the display domain.
+                let _ = store.remove(&base);
                 return Ok(Lines { vchan, received: Vec::new() });
             }
         }
