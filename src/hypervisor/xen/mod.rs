@@ -11,10 +11,12 @@
 //! | [`evtchn`] | `/dev/xen/evtchn` | event channels |
 //! | [`xenstore`] | `/dev/xen/xenbus` | where domains find each other |
 //! | [`vchan`] | | byte streams between two domains, over the above |
+//! | [`discovery`](Discovery), [`rendezvous`](connect) | | how a guest and the display domain meet |
 //! | [`memory`](OwnMemory) | | [`GrantPages`](crate::grant::GrantPages) |
 //! | [`foreign`](ForeignDomain) | | [`ForeignMemory`](crate::grant::ForeignMemory) |
 
 mod device;
+mod discovery;
 pub mod evtchn;
 mod foreign;
 pub mod gntalloc;
@@ -22,11 +24,14 @@ pub mod gntdev;
 pub mod gntdev_dmabuf;
 mod ioctl;
 mod memory;
+mod rendezvous;
 #[cfg(test)]
 mod tests;
 pub mod vchan;
 pub mod xenstore;
 
 pub use device::DeviceError;
+pub use discovery::{Discovered, Discovery, DiscoveryError, OfferName};
 pub use foreign::ForeignDomain;
 pub use memory::{GrantedPages, OwnMemory};
+pub use rendezvous::{GuestChannel, RendezvousError, connect};

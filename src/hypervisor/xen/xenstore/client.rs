@@ -184,6 +184,22 @@ impl Xenstore {
         self.send(Kind::Unwatch, 0, [terminated(path.as_str()), terminated(token)].concat())
     }
 
+    /// Asks whether a domain is known: `T` or `F`.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_is_introduced(&mut self, domain: DomainId) -> Result<RequestId, CallError> {
+        self.send(Kind::IsDomainIntroduced, 0, terminated(&domain.to_string()))
+    }
+
+    /// Writes what can be written, without waiting.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub fn flush(&mut self) -> Result<(), CallError> {
+        self.write()
+    }
+
     /// Whether something is still to be written.
     pub fn has_unsent(&self) -> bool {
         !self.unsent.is_empty()
@@ -412,7 +428,7 @@ fn terminated(text: &str) -> Vec<u8> {
 }
 
 /// The strings in a payload, each with its terminator. What is no text is marked as such.
-pub(crate) fn strings(payload: &[u8]) -> Vec<String> {
+pub(in crate::hypervisor::xen) fn strings(payload: &[u8]) -> Vec<String> {
     let payload = payload.strip_suffix(b"\0").unwrap_or(payload);
     if payload.is_empty() {
         return Vec::new();
@@ -421,7 +437,7 @@ pub(crate) fn strings(payload: &[u8]) -> Vec<String> {
 }
 
 /// A decimal number, as nodes have them.
-pub(crate) fn number<T: std::str::FromStr>(value: &[u8]) -> Option<T> {
+pub(in crate::hypervisor::xen) fn number<T: std::str::FromStr>(value: &[u8]) -> Option<T> {
     let value = value.strip_suffix(b"\0").unwrap_or(value);
     // No sign, no spaces: only what a well-behaved writer writes.
     let digits = (1..=10).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);

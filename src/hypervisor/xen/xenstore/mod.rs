@@ -8,4 +8,5 @@ mod path;
 pub mod wire;
 
 pub use client::{CallError, Incoming, OpenError, RequestId, WatchEvent, Xenstore};
+pub(super) use client::{number, strings};
 pub use path::{BadPath, StorePath};
