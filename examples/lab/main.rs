@@ -5,9 +5,14 @@
 //! lab contract GUEST [TEST]      in the display domain: the contract of grants, against an owner
 //! lab hold GUEST REF...          map pages for reading until killed
 //! lab say DOMAIN LINE            to the vchan that a domain offers, and print what it answers
+//! lab keep CMD ARG...            in a guest: run a program for ever, and kill it whenever the
+//!                                display domain writes this domain's data/hyper-dmabuf-lab-kill
+//! lab hostile                    in a guest: offer what no honest guest does
 //! ```
 
 mod contract;
+mod hostile;
+mod keep;
 mod owner;
 mod stream;
 
@@ -39,6 +44,8 @@ fn run(arguments: &[&str]) -> anyhow::Result<ExitCode> {
             println!("heard {}", lines.receive()?.context("the other half has ended")?);
             Ok(ExitCode::SUCCESS)
         }
+        ["keep", program, arguments @ ..] => keep::run(program, arguments),
+        ["hostile"] => hostile::run(),
         ["hold", guest, references @ ..] => contract::hold(domain(guest)?, references),
         _ => bail!("see the beginning of examples/lab/main.rs"),
     }
