@@ -42,8 +42,9 @@ impl Lines {
                 store.wait()?;
                 store.dispatch()?;
             }
-            if let Ok(ring) = number(&mut store, "ring-ref") {
-                let port = number(&mut store, "event-channel")?;
+            // The first of them may be there before the second one is.
+            let nodes = (number(&mut store, "ring-ref"), number(&mut store, "event-channel"));
+            if let (Ok(ring), Ok(port)) = nodes {
                 let ring = hyper_dmabuf::grant::GrantRef(ring);
                 let vchan = Vchan::connect(guest, Offer { ring, port })?;
                 // A guest may not, in the display domain.

@@ -17,6 +17,10 @@ pub(crate) const RUN: &[&str] = &["xkb-data"];
 /// To check the protocol (wayland-scanner), and the compositor's conformance (WLCS).
 pub(crate) const TEST: &[&str] = &["libwayland-bin", "wlcs"];
 
+/// To boot a real Xen: see `lab/images`.
+pub(crate) const LAB: &[&str] =
+    &["qemu-system-x86", "mmdebstrap", "busybox-static", "cpio", "zstd", "xz-utils", "kmod"];
+
 /// Sees to it that the packages are installed, or says how to.
 pub(crate) fn provide(sets: &[&[&str]]) -> anyhow::Result<()> {
     let wanted: Vec<&str> = sets.concat();
