@@ -7,13 +7,15 @@ use std::time::Instant;
 
 use anyhow::Context;
 
-use crate::paths;
 use crate::step::{self, Outcome, Verdict};
-use crate::system_packages::{self, BUILD, RUN, TEST};
+use crate::system_packages::{self, BUILD, LAB, RUN, TEST};
 use crate::test_counts::{Counts, summaries};
+use crate::{lab, paths};
 
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
-    system_packages::provide(&[BUILD, RUN, TEST])?;
+    // All at once and first: two steps cannot install at the same time.
+    let for_lab = if lab::impossible().is_none() { LAB } else { &[] };
+    system_packages::provide(&[BUILD, RUN, TEST, for_lab])?;
     println!("logs are in {}", paths::shown(&paths::logs()));
     let begun = Instant::now();
     let protocols = protocols()?;
@@ -56,11 +58,17 @@ fn compiled() -> Vec<Outcome> {
     let build = step::run("build", cargo("build").args(all).arg("--all-targets"));
     let mut outcomes = vec![clippy];
     if build.verdict == Verdict::Ok {
-        outcomes.push(tests(all));
-        outcomes.push(told(step::run("doctests", cargo("test").arg("--doc").args(all))));
-        outcomes.push(conformance());
+        // The lab waits for its machine more than it computes.
+        let lab = thread::scope(|scope| {
+            let lab = scope.spawn(lab);
+            outcomes.push(tests(all));
+            outcomes.push(told(step::run("doctests", cargo("test").arg("--doc").args(all))));
+            outcomes.push(conformance());
+            lab.join()
+        });
+        outcomes.push(lab.unwrap_or_else(|_| Outcome::failed("lab", "its thread panicked")));
     } else {
-        for name in ["tests", "doctests", "wlcs"] {
+        for name in ["tests", "doctests", "wlcs", "lab"] {
             outcomes.push(Outcome::skipped(name, "the build failed"));
         }
     }
@@ -87,6 +95,15 @@ fn tests(all: [&str; 2]) -> Outcome {
         command
     };
     told(step::run("tests", command.args(all)))
+}
+
+/// On a real Xen, in an emulated machine.
+fn lab() -> Outcome {
+    if let Some(reason) = lab::impossible() {
+        return Outcome::skipped("lab", &reason);
+    }
+    let itself = std::env::current_exe().unwrap_or_else(|_| "cargo-xtask".into());
+    told(step::run("lab", Command::new(itself).arg("lab")))
 }
 
 /// In a process of its own, so that its output is kept as every step's is.

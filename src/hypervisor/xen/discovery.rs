@@ -18,6 +18,8 @@ use crate::grant::GrantRef;
 
 /// The most offers of one domain that are looked at.
 const MOST_OFFERS: usize = 64;
+/// The most lines in the log about what one domain offers.
+const MOST_COMPLAINTS: u32 = 100;
 /// The longest name of an offer.
 const LONGEST_NAME: usize = 32;
 /// The token of the watches that tell of domains; those of offers have a domain's number.
@@ -85,6 +87,20 @@ struct Known {
     admitted: bool,
     offers: BTreeMap<OfferName, State>,
     listing: Listing,
+    /// It offers more than is looked at.
+    is_over: bool,
+    /// What was logged about it; a guest could make it as long as it likes.
+    complaints: u32,
+}
+
+impl Known {
+    /// Logs what a domain did wrong, up to a bound.
+    fn complain(&mut self, domain: DomainId, about: &str) {
+        if self.complaints < MOST_COMPLAINTS {
+            self.complaints += 1;
+            tracing::warn!(%domain, "{about}");
+        }
+    }
 }
 
 /// A list that is asked for at most once at a time.
@@ -321,8 +337,11 @@ impl Discovery {
                 continue;
             }
             if known.offers.len() >= MOST_OFFERS {
-                tracing::warn!(%domain, "a domain offers too many links: ignored the rest");
-                break;
+                if !known.is_over {
+                    known.complain(domain, "a domain offers too many links: ignored the rest");
+                }
+                known.is_over = true;
+                return Ok(());
             }
             let node = base.join(&name.0)?;
             let ring = self.store.send_read(&node.join(RING)?)?;
@@ -331,6 +350,7 @@ impl Discovery {
             self.asked.insert(port, Asked::Port(domain, name.clone()));
             known.offers.insert(name, State::Reading { ring: None, port: None });
         }
+        known.is_over = false;
         Ok(())
     }
 
@@ -351,8 +371,8 @@ impl Discovery {
             return;
         };
         let Some(value) = number(&value) else {
-            tracing::warn!(%domain, offer = %name.0, "a domain's offer is no number: ignored");
             *state = State::Done;
+            known.complain(domain, &format!("offer {} is no number: ignored", name.0));
             return;
         };
         *(if is_ring { &mut *ring } else { &mut *port }) = Some(value);
@@ -364,7 +384,7 @@ impl Discovery {
                 discovered.push(Discovered::Offered { domain, offer: name, channel });
             }
             Err(error) => {
-                tracing::warn!(%domain, offer = %name.0, %error, "a domain's offer is refused");
+                known.complain(domain, &format!("offer {} is refused: {error}", name.0));
             }
         }
     }

@@ -14,8 +14,9 @@ use crate::paths;
 /// Without SMAP, because QEMU's emulation of it faults a paravirtual dom0. Without RDTSCP and XSAVE
 /// for guests with hardware support: the emulated AMD gives Xen no lengths of instructions.
 const PROCESSOR: &str = "max,-smap,-rdtscp,-xsave";
+/// Room for a list of all grants in Xen's log, which the scenario counts, and for an 8K frame's.
 const XEN: &str = "console=com1 com1=115200,8n1 dom0_mem=2G,max:2G loglvl=all guest_loglvl=all \
-                   gnttab_max_frames=256";
+                   conring_size=4m gnttab_max_frames=256";
 
 /// A machine that runs Xen. It ends with this value.
 pub(crate) struct Machine {
