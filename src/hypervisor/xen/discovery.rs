@@ -166,7 +166,7 @@ impl Discovery {
         Ok(())
     }
 
-    /// The link of an offer has ended: its node goes, if its program has not removed it.
+    /// The link of an offer has ended, or there will be none: its node goes, if its program has not removed it.
     ///
     /// # Errors
     /// xenstore is gone.
@@ -277,8 +277,12 @@ impl Discovery {
                     self.list_offers(domain)?;
                 }
             }
-            Asked::Ring(domain, name) => self.node_read(domain, name, true, result, discovered),
-            Asked::Port(domain, name) => self.node_read(domain, name, false, result, discovered),
+            Asked::Ring(domain, name) => {
+                self.node_read(domain, name, true, result, discovered)?;
+            }
+            Asked::Port(domain, name) => {
+                self.node_read(domain, name, false, result, discovered)?;
+            }
             Asked::Nothing => {}
         }
         Ok(())
@@ -361,22 +365,22 @@ impl Discovery {
         is_ring: bool,
         result: Result<Vec<u8>, String>,
         discovered: &mut Vec<Discovered>,
-    ) {
-        let Some(known) = self.domains.get_mut(&domain) else { return };
-        let Some(state) = known.offers.get_mut(&name) else { return };
-        let State::Reading { ring, port } = state else { return };
+    ) -> Result<(), DiscoveryError> {
+        let Some(known) = self.domains.get_mut(&domain) else { return Ok(()) };
+        let Some(state) = known.offers.get_mut(&name) else { return Ok(()) };
+        let State::Reading { ring, port } = state else { return Ok(()) };
         let Ok(value) = result else {
             // Half written: the other half comes with an event of its own.
             known.offers.remove(&name);
-            return;
+            return Ok(());
         };
         let Some(value) = number(&value) else {
             *state = State::Done;
             known.complain(domain, &format!("offer {} is no number: ignored", name.0));
-            return;
+            return self.forget_offer(domain, &name);
         };
         *(if is_ring { &mut *ring } else { &mut *port }) = Some(value);
-        let (Some(ring), Some(port)) = (*ring, *port) else { return };
+        let (Some(ring), Some(port)) = (*ring, *port) else { return Ok(()) };
         *state = State::Done;
         match Vchan::connect(domain, Offer { ring: GrantRef(ring), port }) {
             Ok(channel) => {
@@ -385,8 +389,12 @@ impl Discovery {
             }
             Err(error) => {
                 known.complain(domain, &format!("offer {} is refused: {error}", name.0));
+                // Most likely its program was killed while there was nobody here to see it. It must
+                // not count against those that live.
+                self.forget_offer(domain, &name)?;
             }
         }
+        Ok(())
     }
 }
 

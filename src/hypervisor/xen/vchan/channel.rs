@@ -14,6 +14,10 @@ use crate::domain::DomainId;
 use crate::grant::{Access, GrantRef, PageCount};
 use crate::link::Transport;
 
+/// The most pages of rings that a client maps: libxenvchan would take 512, but each is an entry in a
+/// table of the hypervisor that all guests share.
+const MOST_PAGES: usize = 64;
+
 /// One end of a byte stream each way. Dropped, the other end sees that it has hung up.
 #[derive(Debug)]
 pub struct Vchan {
@@ -150,6 +154,10 @@ impl Vchan {
         }
         // Read once and checked; what the server writes there later changes nothing.
         let orders = shared.orders()?;
+        let pages = orders.left.pages() + orders.right.pages();
+        if pages > MOST_PAGES {
+            return Err(BadLayout::TooLarge(pages).into());
+        }
         let (left_references, right_references) = shared.references(orders);
         let mut memory = vec![page];
         let mut data = |order: Order, references: &[GrantRef]| match order.offset() {

@@ -109,6 +109,9 @@ pub enum BadLayout {
     /// Two rings, or a ring and the list of references, in one place.
     #[error("the rings overlap each other or the list of their pages")]
     Overlap,
+    /// More pages than are mapped for a stranger's stream of bytes.
+    #[error("rings of {0} pages, more than are mapped for one vchan")]
+    TooLarge(usize),
 }
 
 /// Two orders that go together.
