@@ -25,7 +25,8 @@ use crate::system_packages::{self, BUILD, RUN};
 /// How long the compositor and the guests may take until everything is on the screen.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-const SIZE: &str = "1000x390";
+/// Of the screen.
+pub(crate) const SIZE: &str = "1000x390";
 const SOCKET: &str = "hyper-dmabuf-demo";
 
 /// A guest: its domain's name, and the picture that it shows.

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-use crate::demo::Programs;
+use crate::demo::{self, Programs};
 use crate::paths;
 
 /// What `lab/images` made.
@@ -59,6 +59,7 @@ impl Images {
             .args([lab, &programs.guest]))?;
         fs::copy(self.file("vmlinuz"), shared.join("vmlinuz"))?;
         fs::copy(scripts().join("scenario"), shared.join("scenario"))?;
+        fs::write(shared.join("size"), demo::SIZE)?;
         if keep {
             fs::write(shared.join("keep"), "")?;
         }
