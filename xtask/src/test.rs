@@ -12,6 +12,9 @@ use crate::system_packages::{self, BUILD, LAB, RUN, TEST};
 use crate::test_counts::{Counts, summaries};
 use crate::{lab, paths};
 
+/// This program, even when the build step has put a new one in its place.
+const ITSELF: &str = "/proc/self/exe";
+
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     // All at once and first: two steps cannot install at the same time.
     let for_lab = if lab::impossible().is_none() { LAB } else { &[] };
@@ -102,14 +105,12 @@ fn lab() -> Outcome {
     if let Some(reason) = lab::impossible() {
         return Outcome::skipped("lab", &reason);
     }
-    let itself = std::env::current_exe().unwrap_or_else(|_| "cargo-xtask".into());
-    told(step::run("lab", Command::new(itself).arg("lab")))
+    told(step::run("lab", Command::new(ITSELF).arg("lab")))
 }
 
 /// In a process of its own, so that its output is kept as every step's is.
 fn conformance() -> Outcome {
-    let itself = std::env::current_exe().unwrap_or_else(|_| "cargo-xtask".into());
-    let outcome = step::run("wlcs", Command::new(itself).arg("wlcs"));
+    let outcome = step::run("wlcs", Command::new(ITSELF).arg("wlcs"));
     if let Some(line) = outcome.output.lines().find(|line| line.ends_with("failed as known")) {
         println!("           {line}");
     }

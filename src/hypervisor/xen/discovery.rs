@@ -140,11 +140,17 @@ impl Discovery {
     pub fn new() -> Result<Discovery, DiscoveryError> {
         let mut store = Xenstore::open()?;
         let us = store.own_domain()?;
+        Self::over(store, us)
+    }
+
+    fn over(mut store: Xenstore, us: DomainId) -> Result<Discovery, DiscoveryError> {
+        let mut asked = BTreeMap::new();
         for special in ["@introduceDomain", "@releaseDomain"] {
-            store.watch(&special.parse()?, DOMAINS)?;
+            asked.insert(store.send_watch(&special.parse()?, DOMAINS)?, Asked::Nothing);
         }
-        let (domains, asked) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Discovery { store, us, domains, asked, domains_listing: Listing::Idle })
+        store.flush()?;
+        let (domains, domains_listing) = (BTreeMap::new(), Listing::Idle);
+        Ok(Discovery { store, us, domains, asked, domains_listing })
     }
 
     /// The domain that this process is in.
@@ -421,3 +427,6 @@ impl AsFd for Discovery {
 fn offers(domain: DomainId) -> Result<StorePath, BadPath> {
     StorePath::of_domain(domain).join(OFFERS)
 }
+
+#[cfg(test)]
+mod tests;

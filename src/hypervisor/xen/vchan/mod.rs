@@ -6,9 +6,9 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`ring`] | the protocol of one direction: indices, and when to raise an event |
-//! | [`layout`] | where all that is in the shared page |
-//! | [`channel`] | both ends |
+//! | `ring` | the protocol of one direction: indices, and when to raise an event |
+//! | `layout` | where all that is in the shared page |
+//! | `channel` | both ends |
 
 mod channel;
 mod layout;

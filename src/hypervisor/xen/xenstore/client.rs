@@ -19,7 +19,8 @@ const SOCKETS: [&str; 2] = ["/run/xenstored/socket", "/var/run/xenstored/socket"
 /// The most requests that may be unanswered, and the most answers and events that nobody took yet.
 const MOST_PENDING: usize = 4096;
 
-/// A connection to xenstore. Nothing here waits except [`call`](Self::call) and what uses it.
+/// A connection to xenstore. [`send`](Self::send), what is called `send_` something, and
+/// [`dispatch`](Self::dispatch) never wait; what returns an answer does.
 ///
 /// Its descriptor is readable when there is something for [`dispatch`](Self::dispatch) to do; while
 /// [`has_unsent`](Self::has_unsent), also when it is writable.
@@ -110,7 +111,7 @@ impl Xenstore {
     }
 
     /// A connection over `file`, which does not block.
-    fn on(file: OwnedFd) -> Xenstore {
+    pub(in crate::hypervisor::xen) fn on(file: OwnedFd) -> Xenstore {
         Xenstore {
             file,
             decoder: Decoder::default(),

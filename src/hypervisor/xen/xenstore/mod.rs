@@ -1,7 +1,7 @@
 //! xenstore: the small tree of names and values through which domains find each other.
 //!
-//! [`wire`] says what a message looks like, [`Xenstore`] sends and receives them without waiting,
-//! and [`Xenstore::call`] waits where there is nothing else to do.
+//! [`wire`] says what a message looks like. [`Xenstore`] sends and receives them without waiting; its
+//! methods that are not called `send_` something wait, for programs that have nothing else to do.
 
 mod client;
 mod path;
