@@ -46,12 +46,14 @@ pub enum RendezvousError {
     Random(rustix::io::Errno),
 }
 
-/// A guest's end of a link: a vchan that is offered until this is dropped.
+/// A guest's end of a link: a vchan that is offered until the display domain has taken it up, or
+/// this is dropped.
 #[derive(Debug)]
 pub struct GuestChannel {
     vchan: Vchan,
     store: Xenstore,
     node: StorePath,
+    is_offered: bool,
 }
 
 /// Offers a link to domain `to`; to the one that xenstore names if that is `None`, or domain 0 if it
@@ -78,7 +80,7 @@ pub fn connect(to: Option<DomainId>) -> Result<GuestChannel, RendezvousError> {
         &[(RING, offer.ring.to_string()), (PORT, offer.port.to_string())],
     )?;
     tracing::debug!(%node, %peer, "offered a link");
-    Ok(GuestChannel { vchan, store, node })
+    Ok(GuestChannel { vchan, store, node, is_offered: true })
 }
 
 fn named_display(store: &mut Xenstore) -> Result<DomainId, RendezvousError> {
@@ -106,7 +108,15 @@ impl Transport for GuestChannel {
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.vchan.read(buffer)
+        let read = self.vchan.read(buffer);
+        // Somebody answers. So nothing is left behind however this program ends.
+        if matches!(read, Ok(count) if count > 0) && std::mem::take(&mut self.is_offered) {
+            let sent = self.store.send_remove(&self.node).and_then(|_| self.store.flush());
+            if let Err(error) = sent {
+                tracing::warn!(%error, "an offer stays in xenstore");
+            }
+        }
+        read
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -116,6 +126,9 @@ impl Transport for GuestChannel {
 
 impl Drop for GuestChannel {
     fn drop(&mut self) {
+        if !self.is_offered {
+            return;
+        }
         match self.store.remove(&self.node) {
             Ok(()) => {}
             // The display domain has removed it.
