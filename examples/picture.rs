@@ -2,7 +2,7 @@
 //! along its lower edge so that frames keep coming.
 //!
 //! ```text
-//! picture --link shm:PATH [--frames N] FILE.png
+//! picture --link ADDRESS [--frames N] [--still] FILE.png
 //! ```
 //!
 //! What is drawn into is memory that the display domain maps. Of each frame only what changed
@@ -28,12 +28,16 @@ use wayland_protocols::xdg::shell::client::xdg_wm_base::{self, XdgWmBase};
 /// Shows a picture in a window on the display domain's screen.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Where the display domain is: shm:PATH, or wayland:[NAME] for a local compositor.
+    /// Where the display domain is: shm:PATH, xen:[DOMID], or wayland:[NAME] for a local
+    /// compositor.
     #[arg(long, value_name = "ADDRESS")]
     link: Address,
     /// End after this many frames were shown; without it, when the window is closed.
     #[arg(long, value_name = "N")]
     frames: Option<u64>,
+    /// Show one frame, and leave it at that.
+    #[arg(long)]
+    still: bool,
     /// The picture.
     #[arg(value_name = "FILE.png")]
     file: PathBuf,
@@ -62,7 +66,10 @@ fn main() -> Result<()> {
     let window = Window { surface, xdg_surface, toplevel };
     let painter = Painter::new(picture, size);
     let (asked, configured, waiting, closed) = (size, false, false, false);
-    let mut app = App { window, swapchain, painter, shown: 0, asked, configured, waiting, closed };
+    let still = arguments.still;
+    let shown = 0;
+    let mut app =
+        App { window, swapchain, painter, shown, still, asked, configured, waiting, closed };
     while !app.closed && arguments.frames.is_none_or(|frames| app.shown < frames) {
         app.show_next(&handle)?;
         queue
@@ -87,6 +94,7 @@ struct App {
     swapchain: Swapchain,
     painter: Painter,
     shown: u64,
+    still: bool,
     /// The size that the compositor wants.
     asked: (u32, u32),
     configured: bool,
@@ -97,7 +105,8 @@ struct App {
 
 impl App {
     fn show_next(&mut self, handle: &QueueHandle<App>) -> Result<()> {
-        if !self.configured || self.waiting {
+        let is_done = self.still && self.shown > 0 && self.asked == self.swapchain.size();
+        if !self.configured || self.waiting || is_done {
             return Ok(());
         }
         if self.asked != self.swapchain.size() {

@@ -7,7 +7,7 @@ use hyper_dmabuf::client::Address;
 use hyper_dmabuf::domain::DomainId;
 use hyper_dmabuf::grant::directory::Directory;
 use hyper_dmabuf::grant::{Access, GrantPages, GrantedMemory, PageCount};
-use hyper_dmabuf::hypervisor::shm::GrantedRange;
+use hyper_dmabuf::hypervisor::SharedPages;
 use hyper_dmabuf_compositor::image::Image;
 use hyper_dmabuf_protocol::client::hyper_dmabuf_manager_v1::{
     Error as ManagerError, Flag, HyperDmabufManagerV1,
@@ -81,8 +81,8 @@ struct Export {
 
 /// Granted pages and their directory.
 struct Pages {
-    memory: GrantedRange,
-    directory: Directory<GrantedRange>,
+    memory: SharedPages,
+    directory: Directory<SharedPages>,
 }
 
 impl Raw {

@@ -10,13 +10,14 @@ use wayland_client::Connection;
 use super::{Address, BindError, Sharing};
 use crate::grant::GrantError;
 use crate::hypervisor::shm::{self, DEFAULT_PAGES, DomainMemory};
-use crate::link::{Limits, Link, LinkError, LinkEvent, Reason, ReasonCode, Role};
+use crate::hypervisor::{SharedMemory, xen};
+use crate::link::{Limits, Link, LinkError, LinkEvent, Reason, ReasonCode, Role, Transport};
 
 /// A Wayland connection to the display domain, and the memory to be shared over it.
 #[derive(Debug)]
 pub struct Guest {
     connection: Connection,
-    memory: DomainMemory,
+    memory: SharedMemory,
     /// Over a link the memory is introduced already.
     introduced: bool,
 }
@@ -30,6 +31,9 @@ pub enum ConnectError {
     /// Nobody answers at the other end of the link.
     #[error(transparent)]
     Rendezvous(#[from] shm::ConnectError),
+    /// No link can be offered to the display domain.
+    #[error("cannot offer a link to the display domain")]
+    Xen(#[from] xen::RendezvousError),
     /// The link could not be set up.
     #[error("cannot set the link up")]
     Link(#[from] LinkError),
@@ -60,18 +64,29 @@ pub enum ConnectError {
 }
 
 impl Guest {
-    /// Connects, with [`DEFAULT_PAGES`] of shareable memory, none of it taken from the machine yet.
+    /// Connects, with shareable memory of which nothing is taken from the machine yet:
+    /// [`DEFAULT_PAGES`] of it on one machine, as much as the kernel grants on Xen.
     ///
     /// Over a link, a thread carries the Wayland connection until one of the two ends.
     ///
     /// # Errors
-    /// Nobody listens at `address`, or the system is out of something.
+    /// Nobody listens at `address`, or the system is out of something. On Xen nobody needs to
+    /// listen yet: the connection waits for the display domain.
     pub fn connect(address: &Address) -> Result<Guest, ConnectError> {
         match address {
             Address::Shm(path) => {
                 let memory = DomainMemory::new(DEFAULT_PAGES)?;
-                let socket = carry(shm::connect(path, &memory)?)?;
-                Self::new(socket, memory, true)
+                let transport = shm::connect(path, &memory)?;
+                let nonblocking = transport.set_nonblocking(true);
+                nonblocking.map_err(|cause| ConnectError::System {
+                    what: "make the link non-blocking",
+                    cause,
+                })?;
+                Self::new(carry(transport)?, SharedMemory::Shm(memory), true)
+            }
+            Address::Xen(display) => {
+                let socket = carry(xen::connect(*display)?)?;
+                Self::new(socket, SharedMemory::Xen(xen::OwnMemory::new()), true)
             }
             Address::Wayland(name) => Self::from_wayland(wayland_socket(name.as_deref())?),
         }
@@ -82,12 +97,12 @@ impl Guest {
     /// # Errors
     /// The system is out of something.
     pub fn from_wayland(socket: UnixStream) -> Result<Guest, ConnectError> {
-        Self::new(socket, DomainMemory::new(DEFAULT_PAGES)?, false)
+        Self::new(socket, SharedMemory::Shm(DomainMemory::new(DEFAULT_PAGES)?), false)
     }
 
     fn new(
         socket: UnixStream,
-        memory: DomainMemory,
+        memory: SharedMemory,
         introduced: bool,
     ) -> Result<Guest, ConnectError> {
         let connection = Connection::from_socket(socket).map_err(|_| ConnectError::Broken)?;
@@ -100,7 +115,7 @@ impl Guest {
     }
 
     /// The memory that grants are taken from.
-    pub fn memory(&self) -> &DomainMemory {
+    pub fn memory(&self) -> &SharedMemory {
         &self.memory
     }
 
@@ -115,9 +130,8 @@ impl Guest {
 }
 
 /// Carries one Wayland connection over a link; returns the app's end of it.
-fn carry(transport: UnixStream) -> Result<UnixStream, ConnectError> {
+fn carry<T: Transport + Send + 'static>(transport: T) -> Result<UnixStream, ConnectError> {
     let system = |what| move |cause| ConnectError::System { what, cause };
-    transport.set_nonblocking(true).map_err(system("make the link non-blocking"))?;
     let mut link = Link::new(transport, Role::Guest, Limits::default())?;
     let (app, compositor) = UnixStream::pair().map_err(system("make a socket pair"))?;
     let mut compositor = Some(compositor);

@@ -1,7 +1,6 @@
 //! `hyper_dmabuf_manager_v1` and all that was exported with it, on an event queue of its own.
 
 use std::collections::HashMap;
-use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper_dmabuf_protocol::client::hyper_dmabuf_manager_v1::{
@@ -18,7 +17,7 @@ use wayland_client::{
 
 use crate::domain::DomainId;
 use crate::export::{Counts, Exporter};
-use crate::hypervisor::shm::DomainMemory;
+use crate::hypervisor::SharedMemory;
 use crate::id::{HyperDmabufId, IdPool};
 use crate::offer::DEFAULT_METADATA_LIMIT;
 
@@ -49,7 +48,7 @@ pub enum BindError {
 pub(super) struct Inner {
     pub(super) connection: Connection,
     pub(super) manager: HyperDmabufManagerV1,
-    pub(super) memory: DomainMemory,
+    pub(super) memory: SharedMemory,
     queue: EventQueue<State>,
     pub(super) state: State,
 }
@@ -58,7 +57,7 @@ pub(super) struct Inner {
 #[derive(Debug)]
 pub(super) struct State {
     /// Made when the compositor has said who is who.
-    exporter: Option<Exporter<DomainMemory>>,
+    exporter: Option<Exporter<SharedMemory>>,
     own: Option<u32>,
     display: Option<u32>,
     metadata_limit: u32,
@@ -85,7 +84,7 @@ pub(super) struct BufferKey(u64);
 impl Sharing {
     pub(super) fn bind(
         connection: &Connection,
-        memory: &DomainMemory,
+        memory: &SharedMemory,
         introduced: bool,
     ) -> Result<Sharing, BindError> {
         let (globals, mut queue) =
@@ -117,7 +116,9 @@ impl Sharing {
             if !state.capabilities.contains(Capability::AttachMemory) {
                 return Err(BindError::NotServed("attach_memory"));
             }
-            manager.attach_memory(memory.as_fd());
+            if let Some(introduction) = memory.introduction() {
+                manager.attach_memory(introduction);
+            }
         }
         let domain = |number: Option<u32>| {
             let number = number.unwrap_or(u32::MAX);
@@ -217,7 +218,7 @@ impl Inner {
 }
 
 impl State {
-    pub(super) fn exporter(&mut self) -> Option<&mut Exporter<DomainMemory>> {
+    pub(super) fn exporter(&mut self) -> Option<&mut Exporter<SharedMemory>> {
         self.exporter.as_mut()
     }
 

@@ -11,8 +11,8 @@ use std::ptr::NonNull;
 
 use crate::domain::DomainId;
 
-#[cfg(test)]
-pub(crate) mod contract;
+#[cfg(any(test, feature = "lab"))]
+pub mod contract;
 pub mod directory;
 mod placement;
 
@@ -132,7 +132,9 @@ pub trait GrantedMemory: Send + fmt::Debug {
     /// What was granted.
     fn access(&self) -> Access;
 
-    /// Takes the grants back, or gives `self` back while the other side still maps any page.
+    /// Takes the grants back, or gives `self` back while the other side still maps any page. Where
+    /// the kernel itself keeps such pages aside and tells nobody (Xen), it always succeeds. Either
+    /// way nobody gets a page that is mapped.
     fn end(self) -> Result<(), StillMapped<Self>>
     where
         Self: Sized;
@@ -162,6 +164,19 @@ pub enum GrantError {
     /// Pages of this file cannot be granted.
     #[error("the file's pages cannot be granted: {0}")]
     Unsuitable(&'static str),
+    /// A limit is reached that somebody can raise.
+    #[error("cannot grant {wanted} more pages (the limit is {limit} pages): {remedy}")]
+    Limit {
+        /// Pages asked for.
+        wanted: PageCount,
+        /// The limit of all grants together, or 0 if it is not known.
+        limit: u64,
+        /// Who can raise it, and how.
+        remedy: &'static str,
+    },
+    /// Grants cannot be made here at all.
+    #[error("{0}")]
+    Unavailable(String),
     /// The system refused.
     #[error("cannot {what}")]
     System {

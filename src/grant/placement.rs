@@ -130,7 +130,7 @@ impl View {
 #[repr(C, packed)]
 struct Unaligned(u64);
 
-#[cfg(test)]
+#[cfg(any(test, feature = "lab"))]
 impl View {
     /// For tests that write through a writable mapping.
     pub(crate) fn placement_address(&self) -> NonNull<u8> {

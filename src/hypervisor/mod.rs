@@ -1,3 +1,7 @@
 //! What stands behind grants and links: the only room that names a back end.
 
+mod shared;
 pub mod shm;
+pub mod xen;
+
+pub use shared::{SharedMemory, SharedPages};

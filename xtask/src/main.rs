@@ -1,6 +1,7 @@
-//! The project's chores: `cargo xtask test` and `cargo xtask demo`.
+//! The project's chores: `cargo xtask test`, `cargo xtask demo` and `cargo xtask lab`.
 
 mod demo;
+mod lab;
 mod paths;
 mod step;
 mod system_packages;
@@ -36,6 +37,15 @@ enum Chore {
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
+    /// Test on a real Xen, in an emulated machine
+    ///
+    /// Boots Xen with a dom0 and several guests under QEMU, which needs no support from the
+    /// processor, and runs the programs of this build in them. Needs Debian 12.
+    Lab {
+        /// Leave the machine running afterwards, with a shell in dom0
+        #[arg(long)]
+        keep: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -46,6 +56,7 @@ fn main() -> ExitCode {
             let out = out.unwrap_or_else(|| paths::target().join("demo"));
             demo::run(&out).map(|()| ExitCode::SUCCESS)
         }
+        Chore::Lab { keep } => lab::run(keep).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {
         eprintln!("cargo xtask: {error:#}");

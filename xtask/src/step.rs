@@ -27,6 +27,14 @@ pub(crate) enum Verdict {
 }
 
 impl Outcome {
+    /// The step could not be done, which is as bad as if it had failed.
+    pub(crate) fn failed(name: &'static str, reason: &str) -> Outcome {
+        let (verdict, took) = (Verdict::Failed, Duration::ZERO);
+        let outcome = Outcome { name, verdict, output: reason.to_owned(), took };
+        println!("{outcome}: {reason}");
+        outcome
+    }
+
     /// The step was not done, for this reason.
     pub(crate) fn skipped(name: &'static str, reason: &str) -> Outcome {
         let (verdict, took) = (Verdict::Skipped, Duration::ZERO);

@@ -7,13 +7,18 @@ use std::time::Instant;
 
 use anyhow::Context;
 
-use crate::paths;
 use crate::step::{self, Outcome, Verdict};
-use crate::system_packages::{self, BUILD, PROGRAMS, RUN, TEST};
+use crate::system_packages::{self, BUILD, LAB, PROGRAMS, RUN, TEST};
 use crate::test_counts::{Counts, summaries};
+use crate::{lab, paths};
+
+/// This program, even when the build step has put a new one in its place.
+const ITSELF: &str = "/proc/self/exe";
 
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
-    system_packages::provide(&[BUILD, RUN, TEST, PROGRAMS])?;
+    // All at once and first: two steps cannot install at the same time.
+    let for_lab = if lab::impossible().is_none() { LAB } else { &[] };
+    system_packages::provide(&[BUILD, RUN, TEST, PROGRAMS, for_lab])?;
     println!("logs are in {}", paths::shown(&paths::logs()));
     let begun = Instant::now();
     let protocols = protocols()?;
@@ -56,11 +61,17 @@ fn compiled() -> Vec<Outcome> {
     let build = step::run("build", cargo("build").args(all).arg("--all-targets"));
     let mut outcomes = vec![clippy];
     if build.verdict == Verdict::Ok {
-        outcomes.push(tests(all));
-        outcomes.push(told(step::run("doctests", cargo("test").arg("--doc").args(all))));
-        outcomes.push(conformance());
+        // The lab waits for its machine more than it computes.
+        let lab = thread::scope(|scope| {
+            let lab = scope.spawn(lab);
+            outcomes.push(tests(all));
+            outcomes.push(told(step::run("doctests", cargo("test").arg("--doc").args(all))));
+            outcomes.push(conformance());
+            lab.join()
+        });
+        outcomes.push(lab.unwrap_or_else(|_| Outcome::failed("lab", "its thread panicked")));
     } else {
-        for name in ["tests", "doctests", "wlcs"] {
+        for name in ["tests", "doctests", "wlcs", "lab"] {
             outcomes.push(Outcome::skipped(name, "the build failed"));
         }
     }
@@ -89,10 +100,17 @@ fn tests(all: [&str; 2]) -> Outcome {
     told(step::run("tests", command.args(all)))
 }
 
+/// On a real Xen, in an emulated machine.
+fn lab() -> Outcome {
+    if let Some(reason) = lab::impossible() {
+        return Outcome::skipped("lab", &reason);
+    }
+    told(step::run("lab", Command::new(ITSELF).arg("lab")))
+}
+
 /// In a process of its own, so that its output is kept as every step's is.
 fn conformance() -> Outcome {
-    let itself = std::env::current_exe().unwrap_or_else(|_| "cargo-xtask".into());
-    let outcome = step::run("wlcs", Command::new(itself).arg("wlcs"));
+    let outcome = step::run("wlcs", Command::new(ITSELF).arg("wlcs"));
     if let Some(line) = outcome.output.lines().find(|line| line.ends_with("failed as known")) {
         println!("           {line}");
     }

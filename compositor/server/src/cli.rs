@@ -7,7 +7,7 @@ use clap::{Parser, ValueEnum};
 use crate::{
     backend::BackendKind,
     config::{self, Config, ConfigError, DomainConfig, DomainName, OutputSize, SocketName},
-    domain::DomainAddress,
+    domain::{AnyDomain, DomainAddress},
 };
 
 /// Show guests' windows beside local ones on one screen, each in the frame of its domain.
@@ -30,7 +30,10 @@ pub struct Cli {
     pub socket: Option<SocketName>,
 
     /// Show the windows of a domain, reached at this address; may be given more than once
-    #[arg(long = "domain", value_name = "NAME=shm:PATH")]
+    ///
+    /// The address is `shm:PATH`, or on Xen `xen:NUMBER` or `xen:NAME`, as `xl list` shows them;
+    /// `*=xen` shows every domain of Xen by its own name
+    #[arg(long = "domain", value_name = "NAME=ADDRESS")]
     pub domains: Vec<DomainArgument>,
 
     /// Read the configuration from this TOML file; the command line goes before it
@@ -46,6 +49,7 @@ const EXAMPLES: &str = "\
 Examples:
   hyper-dmabuf-compositor --backend headless --size 1024x768 --socket wayland-9
   hyper-dmabuf-compositor --domain work=shm:/run/work.sock -- foot
+  hyper-dmabuf-compositor --domain work=xen:work --domain '*=xen'
 
 Look at a running compositor with hyper-dmabufctl. Say more with RUST_LOG=debug.";
 
@@ -68,9 +72,16 @@ impl From<BackendChoice> for BackendKind {
 
 /// The value of `--domain`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DomainArgument {
-    name: DomainName,
-    address: DomainAddress,
+pub enum DomainArgument {
+    /// `NAME=ADDRESS`
+    One {
+        /// What it is called.
+        name: DomainName,
+        /// Where it is reached.
+        address: DomainAddress,
+    },
+    /// `*=xen`
+    Any(AnyDomain),
 }
 
 impl FromStr for DomainArgument {
@@ -79,8 +90,14 @@ impl FromStr for DomainArgument {
     fn from_str(text: &str) -> Result<DomainArgument, String> {
         let (name, address) = text
             .split_once('=')
-            .ok_or("write NAME=shm:PATH, for example work=shm:/run/work.sock")?;
-        Ok(DomainArgument {
+            .ok_or("write NAME=ADDRESS, for example work=shm:/run/work.sock or work=xen:work")?;
+        if name == "*" {
+            return match address {
+                "xen" => Ok(DomainArgument::Any(AnyDomain::Xen)),
+                _ => Err("write *=xen to show every domain of Xen".to_owned()),
+            };
+        }
+        Ok(DomainArgument::One {
             name: name.parse().map_err(|error: config::ValueError| error.to_string())?,
             address: address
                 .parse()
@@ -104,14 +121,20 @@ impl Cli {
         }
         let in_file = config.domains.len();
         for argument in &self.domains {
-            let address = Some(argument.address.clone());
-            match config.domains.iter().position(|domain| domain.name == argument.name) {
+            let (name, address) = match argument {
+                DomainArgument::One { name, address } => (name, Some(address.clone())),
+                DomainArgument::Any(any) => {
+                    config.any_domain = Some(*any);
+                    continue;
+                }
+            };
+            match config.domains.iter().position(|domain| domain.name == *name) {
                 // The file gives the colour, the command line says where the domain is today.
                 Some(index) if index < in_file => config.domains[index].address = address,
                 // A name that is given twice is found by the check below.
                 _ => {
                     let taken: Vec<_> = config.domains.iter().map(|domain| domain.colour).collect();
-                    let (name, colour) = (argument.name.clone(), config::free_colour(&taken));
+                    let (name, colour) = (name.clone(), config::free_colour(&taken));
                     config.domains.push(DomainConfig { name, colour, address, staged: false });
                 }
             }
@@ -136,7 +159,10 @@ pub fn explain(error: &anyhow::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use hyper_dmabuf::domain::DomainId;
+
     use super::*;
+    use crate::domain::XenDomain;
 
     #[test]
     fn domains_and_command_are_read() {
@@ -162,8 +188,29 @@ mod tests {
     }
 
     #[test]
+    fn domains_of_xen_have_numbers_or_names() {
+        let domains = |arguments: &[&str]| {
+            let arguments = arguments.iter().flat_map(|domain| ["--domain", domain]);
+            Cli::try_parse_from(["x"].into_iter().chain(arguments)).unwrap().to_config()
+        };
+        let config = domains(&["a=xen:7", "b=xen:web", "*=xen"]).unwrap();
+        let seven = XenDomain::Number(DomainId::new(7).unwrap());
+        assert_eq!(config.domains[0].address, Some(DomainAddress::Xen(seven)));
+        let web = DomainAddress::Xen(XenDomain::Name("web".into()));
+        assert_eq!(config.domains[1].address, Some(web));
+        assert_eq!(config.any_domain, Some(AnyDomain::Xen));
+        for mixed in [&["a=xen:7", "b=shm:/b"], &["*=xen", "b=shm:/b"]] {
+            let error = domains(mixed).unwrap_err();
+            assert!(matches!(error, ConfigError::TwoHypervisors), "{error}");
+        }
+        assert!("xen:32752".parse::<DomainAddress>().is_err());
+    }
+
+    #[test]
     fn wrong_domains_say_what_is_right() {
-        for wrong in ["work", "work=/a", "=shm:/a", "wo rk=shm:/a", "work=shm:"] {
+        for wrong in
+            ["work", "work=/a", "=shm:/a", "wo rk=shm:/a", "work=shm:", "*=shm:/a", "a=xen:"]
+        {
             let error = Cli::try_parse_from(["x", "--domain", wrong]).unwrap_err().to_string();
             assert!(error.contains("write"), "{wrong}: {error}");
         }

@@ -9,7 +9,10 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::{colour::Colour, domain::DomainAddress};
+use crate::{
+    colour::Colour,
+    domain::{AnyDomain, DomainAddress},
+};
 
 /// Everything that can be configured. `Config::default()` is a working compositor.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -32,6 +35,8 @@ pub struct Config {
     /// The domains whose windows are shown.
     #[serde(rename = "domain", deserialize_with = "domains")]
     pub domains: Vec<DomainConfig>,
+    /// Which other domains are shown, each by its own name and a free colour.
+    pub any_domain: Option<AnyDomain>,
 }
 
 /// One domain.
@@ -400,6 +405,12 @@ pub enum ConfigError {
     /// Two domains cannot be told apart.
     #[error("two domains are called `{0}`: give each its own name")]
     SameName(DomainName),
+    /// Numbers of domains would mean two things.
+    #[error(
+        "domains of Xen and domains reached by \"shm:\" cannot be shown together: the numbers of the \
+         latter would be those of the former"
+    )]
+    TwoHypervisors,
 }
 
 impl Config {
@@ -421,6 +432,11 @@ impl Config {
 
     /// Check what concerns more than one value.
     pub fn check(&self) -> Result<(), ConfigError> {
+        let is_xen = |domain: &&DomainConfig| matches!(domain.address, Some(DomainAddress::Xen(_)));
+        let xen = self.domains.iter().filter(is_xen).count();
+        if (xen > 0 || self.any_domain.is_some()) && xen < self.domains.len() {
+            return Err(ConfigError::TwoHypervisors);
+        }
         for (index, domain) in self.domains.iter().enumerate() {
             if self.domains[..index].iter().any(|other| other.name == domain.name) {
                 return Err(ConfigError::SameName(domain.name.clone()));

@@ -21,17 +21,36 @@ pub struct Domain {
     pub staged: bool,
 }
 
-/// Where a domain is reached. Written `shm:PATH`.
+/// Where a domain is reached. Written `shm:PATH`, `xen:NUMBER` or `xen:NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DomainAddress {
     /// On this machine without a hypervisor: the socket at which the domain is awaited.
     Shm(PathBuf),
+    /// On Xen.
+    Xen(XenDomain),
+}
+
+/// How a domain of Xen is told from the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum XenDomain {
+    /// By its number, which it has until it is destroyed.
+    Number(DomainId),
+    /// By the name that the toolstack gave it, whatever number it has today.
+    Name(String),
+}
+
+/// Which domains are shown that nobody configured one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnyDomain {
+    /// All domains of Xen, by the names that the toolstack gave them.
+    Xen,
 }
 
 /// The text is not an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not an address of a domain: write \"shm:\" and the path of a socket, for example \"shm:/run/work.sock\""
+    "`{0}` is not an address of a domain: write \"shm:\" and the path of a socket, for example \"shm:/run/work.sock\", or \"xen:\" and the number or name of a domain, for example \"xen:work\""
 )]
 pub struct AddressError(String);
 
@@ -39,9 +58,18 @@ impl FromStr for DomainAddress {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<DomainAddress, AddressError> {
-        match text.strip_prefix("shm:") {
-            Some(path) if !path.is_empty() => Ok(DomainAddress::Shm(PathBuf::from(path))),
-            _ => Err(AddressError(text.to_owned())),
+        let wrong = || AddressError(text.to_owned());
+        match text.split_once(':') {
+            Some(("shm", path)) if !path.is_empty() => Ok(DomainAddress::Shm(PathBuf::from(path))),
+            // What looks like a number is one: 0 and those that Xen reserves are nobody's.
+            Some(("xen", number)) if number.bytes().all(|b| b.is_ascii_digit()) => {
+                let domain = number.parse().ok().and_then(DomainId::new).ok_or_else(wrong)?;
+                Ok(DomainAddress::Xen(XenDomain::Number(domain)))
+            }
+            Some(("xen", name)) if !name.contains(char::is_whitespace) => {
+                Ok(DomainAddress::Xen(XenDomain::Name(name.to_owned())))
+            }
+            _ => Err(wrong()),
         }
     }
 }
@@ -50,6 +78,8 @@ impl fmt::Display for DomainAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DomainAddress::Shm(path) => write!(f, "shm:{}", path.display()),
+            DomainAddress::Xen(XenDomain::Number(number)) => write!(f, "xen:{number}"),
+            DomainAddress::Xen(XenDomain::Name(name)) => write!(f, "xen:{name}"),
         }
     }
 }
@@ -91,12 +121,16 @@ pub struct KnownDomain {
 pub struct Domains(Vec<KnownDomain>);
 
 impl Domains {
-    /// The configured domains, numbered from one in their order: without a hypervisor, the socket a
-    /// domain comes by is its identity, and the number only names it.
+    /// The configured domains that need no hypervisor, numbered from one in their order: the socket
+    /// a domain comes by is its identity, and the number only names it. Those of Xen become known
+    /// when they are there, with the number that they have then.
     pub fn from_config(configured: &[DomainConfig]) -> Domains {
+        let without_hypervisor = configured
+            .iter()
+            .filter(|config| !matches!(config.address, Some(DomainAddress::Xen(_))));
         Domains(
             (1..)
-                .zip(configured)
+                .zip(without_hypervisor)
                 .filter_map(|(number, config)| {
                     Some(KnownDomain {
                         domain: Arc::new(Domain {
@@ -119,6 +153,11 @@ impl Domains {
             Some(other) => *other = known,
             None => self.0.push(known),
         }
+    }
+
+    /// Forget a domain that is not there any more.
+    pub fn remove(&mut self, id: DomainId) {
+        self.0.retain(|known| known.domain.id != id);
     }
 
     /// Say how the link to a domain stands. Does nothing for a domain that is not known.

@@ -10,7 +10,7 @@ use super::{
     MAX_PIECES, connect,
 };
 use crate::domain::DomainId;
-use crate::grant::contract::{Rig, contract_tests};
+use crate::grant::contract::{NotGranted, Owner, Peer, Rig, contract_tests};
 use crate::grant::{
     Access, ForeignMemory, GrantError, GrantFile, GrantPages, GrantRef, GrantedMemory, MapError,
     Mapping, PAGE_SIZE, PageCount, StillMapped, View,
@@ -26,35 +26,67 @@ fn introduce(memory: &DomainMemory, us: DomainId) -> ForeignDomain {
 }
 
 struct Shm {
-    memory: DomainMemory,
+    owner: Owner<DomainMemory>,
     foreign: Arc<ForeignDomain>,
-    stranger: Arc<ForeignDomain>,
 }
 
 impl Rig for Shm {
-    type Grants = DomainMemory;
+    type Memory = GrantedRange;
+
+    const OWNER_SEES_MAPPINGS: bool = true;
 
     fn new(pages: u32) -> Self {
         let memory = DomainMemory::new(PageCount::new(pages).unwrap()).unwrap();
-        let foreign = Arc::new(introduce(&memory, domain(300)));
-        let stranger = Arc::new(introduce(&memory, domain(301)));
-        Shm { memory, foreign, stranger }
+        let (mapper, stranger) = (domain(300), domain(301));
+        let foreign = Arc::new(introduce(&memory, mapper));
+        Shm { owner: Owner { grants: memory, mapper, stranger }, foreign }
     }
 
-    fn grants(&self) -> &DomainMemory {
-        &self.memory
+    fn grant(
+        &self,
+        to: Peer,
+        pages: PageCount,
+        access: Access,
+    ) -> Result<GrantedRange, NotGranted> {
+        self.owner.grant(to, pages, access)
     }
 
-    fn mapper(&self) -> DomainId {
-        domain(300)
+    fn references(memory: &GrantedRange) -> &[GrantRef] {
+        memory.references()
+    }
+
+    fn write(&self, memory: &GrantedRange, page: usize, word: u32) {
+        Owner::<DomainMemory>::write(memory, page, word);
+    }
+
+    fn first_word(&self, memory: &GrantedRange, page: usize) -> u32 {
+        Owner::<DomainMemory>::first_word(memory, page)
+    }
+
+    fn end(&self, memory: GrantedRange) -> Result<(), GrantedRange> {
+        Owner::<DomainMemory>::end(memory)
+    }
+
+    fn abandon(&self, memory: GrantedRange) {
+        drop(memory);
+    }
+
+    fn reclaim(&self) -> usize {
+        self.owner.grants.reclaim()
+    }
+
+    fn directory(&self, memory: &GrantedRange) -> GrantedRange {
+        self.owner.directory(memory)
     }
 
     fn foreign(&self) -> Arc<dyn ForeignMemory> {
         self.foreign.clone()
     }
 
-    fn foreign_to_stranger(&self) -> Arc<dyn ForeignMemory> {
-        self.stranger.clone()
+    fn mapper_dies_with(&self, references: &[GrantRef]) {
+        // A process that is killed runs no destructor.
+        std::mem::forget(self.foreign.map(references, Access::ReadOnly).unwrap());
+        self.owner.grants.peer_gone(self.owner.mapper);
     }
 
     fn nowhere(&self) -> Vec<GrantRef> {
@@ -99,7 +131,7 @@ fn file_that_is_no_domains_memory_is_refused() {
 fn buffer_in_too_many_pieces_is_refused() {
     let rig = Shm::new(2 * MAX_PIECES as u32 + 8);
     let count = PageCount::new(2 * MAX_PIECES as u32 + 2).unwrap();
-    let memory = rig.memory.grant(count, rig.mapper(), Access::ReadOnly).unwrap();
+    let memory = rig.owner.grants.grant(count, rig.owner.mapper, Access::ReadOnly).unwrap();
     let every_other: Vec<GrantRef> = memory.references().iter().copied().step_by(2).collect();
     let error = rig.foreign.map(&every_other, Access::ReadOnly).unwrap_err();
     let pieces = MAX_PIECES + 1;
@@ -111,16 +143,19 @@ fn buffer_in_too_many_pieces_is_refused() {
 #[test]
 fn pages_are_counted() {
     let rig = Shm::new(16);
-    assert_eq!(rig.memory.granted_pages(), 0);
-    let memory =
-        rig.memory.grant(PageCount::new(3).unwrap(), rig.mapper(), Access::ReadOnly).unwrap();
-    assert_eq!(rig.memory.granted_pages(), 3);
+    assert_eq!(rig.owner.grants.granted_pages(), 0);
+    let memory = rig
+        .owner
+        .grants
+        .grant(PageCount::new(3).unwrap(), rig.owner.mapper, Access::ReadOnly)
+        .unwrap();
+    assert_eq!(rig.owner.grants.granted_pages(), 3);
     let mapping = rig.foreign.map(memory.references(), Access::ReadOnly).unwrap();
     drop(memory);
-    assert_eq!((rig.memory.granted_pages(), rig.memory.deferred_pages()), (0, 3));
+    assert_eq!((rig.owner.grants.granted_pages(), rig.owner.grants.deferred_pages()), (0, 3));
     drop(mapping);
-    rig.memory.reclaim();
-    assert_eq!((rig.memory.granted_pages(), rig.memory.deferred_pages()), (0, 0));
+    rig.owner.grants.reclaim();
+    assert_eq!((rig.owner.grants.granted_pages(), rig.owner.grants.deferred_pages()), (0, 0));
 }
 
 /// The two ends of a meeting: the memory, and what became of it at the other side.

@@ -14,6 +14,8 @@ pub(crate) struct Programs {
     pub(crate) compositor: PathBuf,
     pub(crate) control: PathBuf,
     pub(crate) guest: PathBuf,
+    /// What runs in the lab, if that was asked for.
+    pub(crate) lab: Option<PathBuf>,
 }
 
 /// What cargo says of something it made; of the rest of its messages, nothing.
@@ -28,13 +30,23 @@ struct Target {
     name: String,
 }
 
-pub(crate) fn build() -> anyhow::Result<Programs> {
+/// With everything that there is, `for_lab`: as the tests are built, so that nothing is built twice.
+pub(crate) fn build(for_lab: bool) -> anyhow::Result<Programs> {
+    let what: &[&str] = if for_lab {
+        &["--workspace", "--all-features", "--bins", "--examples"]
+    } else {
+        &[
+            "--package=hyper-dmabuf-compositor",
+            "--bins",
+            "--package=hyper-dmabuf",
+            "--features=hyper-dmabuf/client",
+            "--example=picture",
+        ]
+    };
     let mut cargo = Command::new("cargo")
         .current_dir(paths::root())
         .args(["build", "--message-format", "json-render-diagnostics"])
-        .args(["--package", "hyper-dmabuf-compositor", "--bins"])
-        .args(["--package", "hyper-dmabuf", "--features", "hyper-dmabuf/client"])
-        .args(["--example", "picture"])
+        .args(what)
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot run cargo")?;
@@ -59,5 +71,6 @@ pub(crate) fn build() -> anyhow::Result<Programs> {
         compositor: find("hyper-dmabuf-compositor")?,
         control: find("hyper-dmabufctl")?,
         guest: find("picture")?,
+        lab: for_lab.then(|| find("lab")).transpose()?,
     })
 }

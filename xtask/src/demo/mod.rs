@@ -14,17 +14,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-use self::build::Programs;
+pub(crate) use self::build::{Programs, build};
 use self::control::{Buffer, Control, Window};
-use self::process::Process;
+pub(crate) use self::process::Process;
 use self::runtime_directory::RuntimeDirectory;
+pub(crate) use self::wait::until;
 use crate::paths;
 use crate::system_packages::{self, BUILD, RUN};
 
 /// How long the compositor and the guests may take until everything is on the screen.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-const SIZE: &str = "1000x390";
+/// Of the screen.
+pub(crate) const SIZE: &str = "1000x390";
 const SOCKET: &str = "hyper-dmabuf-demo";
 
 /// A guest: its domain's name, and the picture that it shows.
@@ -33,16 +35,17 @@ const GUESTS: [(&str, &str); 2] = [("work", "assets/coffee.png"), ("personal", "
 pub(crate) fn run(out: &Path) -> anyhow::Result<()> {
     system_packages::provide(&[BUILD, RUN])?;
     println!("building the compositor and a guest, in the dev profile because it is there sooner");
-    let programs = build::build()?;
+    let programs = build(false)?;
     let begun = Instant::now();
-    let picture = show(&programs, out)?;
+    let picture = show(&programs, out, &[])?;
     let seconds = begun.elapsed().as_secs_f64();
     println!("screenshot: {} (after the build, {seconds:.1} s)", paths::shown(&picture));
     Ok(())
 }
 
-/// Runs everything, reports, and ends everything. Where the picture is.
-fn show(programs: &Programs, out: &Path) -> anyhow::Result<PathBuf> {
+/// Runs everything, the guests with these further arguments, reports, and ends everything. Where the
+/// picture is.
+pub(crate) fn show(programs: &Programs, out: &Path, arguments: &[&str]) -> anyhow::Result<PathBuf> {
     fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
     // Where a picture of the last time would pass for one of this time.
     let picture = out.join("screen.png");
@@ -67,7 +70,7 @@ fn show(programs: &Programs, out: &Path) -> anyhow::Result<PathBuf> {
 
     // One after the other, so that the picture is the same every time.
     for (domain, picture) in GUESTS {
-        processes.push(start_guest(programs, &directory, out, domain, picture)?);
+        processes.push(start_guest(programs, arguments, &directory, out, domain, picture)?);
         wait::until(deadline, &format!("the window of {domain} is shown"), || {
             alive(&mut processes)?;
             let windows = control.windows()?.unwrap_or_default();
@@ -104,13 +107,15 @@ fn start_compositor(
 /// A guest gets the address of its link and a picture; the compositor's Wayland socket is not for it.
 fn start_guest(
     programs: &Programs,
+    arguments: &[&str],
     directory: &RuntimeDirectory,
     out: &Path,
     domain: &'static str,
     picture: &str,
 ) -> anyhow::Result<Process> {
     let mut command = Command::new(&programs.guest);
-    command.arg("--link").arg(directory.address(domain)).arg(paths::root().join(picture));
+    command.arg("--link").arg(directory.address(domain)).args(arguments);
+    command.arg(paths::root().join(picture));
     for variable in ["XDG_RUNTIME_DIR", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"] {
         command.env_remove(variable);
     }
@@ -172,13 +177,13 @@ mod tests {
     fn fakes() -> Programs {
         let fake = |name| Path::new(env!("CARGO_MANIFEST_DIR")).join("src/demo/fakes").join(name);
         let (compositor, control) = (fake("compositor"), fake("hyper-dmabufctl"));
-        Programs { compositor, control, guest: fake("picture") }
+        Programs { compositor, control, guest: fake("picture"), lab: None }
     }
 
     #[test]
     fn both_windows_are_awaited_and_a_picture_is_saved() {
         let out = tempfile::tempdir().unwrap();
-        let picture = show(&fakes(), out.path()).unwrap();
+        let picture = show(&fakes(), out.path(), &[]).unwrap();
         assert_eq!(fs::read_to_string(picture).unwrap(), "a picture\n");
         let log = fs::read_to_string(out.path().join("compositor.log")).unwrap();
         let directory = log.lines().last().unwrap();
@@ -191,7 +196,7 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         // It does not take the arguments of a guest.
         let programs = Programs { guest: "ls".into(), ..fakes() };
-        let error = format!("{:#}", show(&programs, out.path()).unwrap_err());
+        let error = format!("{:#}", show(&programs, out.path(), &[]).unwrap_err());
         assert!(error.contains("work ended by itself"), "{error}");
         assert!(error.contains("--link"), "its log is shown: {error}");
     }

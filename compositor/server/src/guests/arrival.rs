@@ -15,6 +15,7 @@ use smithay::reexports::calloop::{
     Interest, LoopHandle, Mode, PostAction, RegistrationToken, generic::Generic,
 };
 
+use super::{discovery::BeginError, links::Connection};
 use crate::{
     domain::{Domain, DomainAddress},
     state::State,
@@ -26,11 +27,20 @@ pub(super) const MOST_CONNECTIONS: usize = 64;
 
 /// Why a domain cannot be awaited.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen for domain {domain} at {}: {cause}", path.display())]
-pub struct ListenError {
-    domain: String,
-    path: PathBuf,
-    cause: io::Error,
+pub enum ListenError {
+    /// Its socket cannot be made.
+    #[error("cannot listen for domain {domain} at {}: {cause}", path.display())]
+    Socket {
+        /// The domain's name.
+        domain: String,
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The hypervisor's domains cannot be found.
+    #[error("cannot look for domains of Xen: {0}")]
+    Discovery(#[from] BeginError),
 }
 
 impl State {
@@ -42,14 +52,15 @@ impl State {
             .filter_map(|known| Some((Arc::clone(&known.domain), known.address.clone()?)))
             .collect();
         for (domain, address) in awaited {
-            let DomainAddress::Shm(path) = address;
+            let DomainAddress::Shm(path) = address else { continue };
             let name = domain.name.clone();
-            listen(&self.loop_handle, domain, &path).map_err(|cause| ListenError {
+            listen(&self.loop_handle, domain, &path).map_err(|cause| ListenError::Socket {
                 domain: name,
                 path,
                 cause,
             })?;
         }
+        self.discover_domains()?;
         Ok(())
     }
 }
@@ -103,7 +114,9 @@ impl State {
                         return Ok(PostAction::Continue);
                     }
                     Ok(Introduction::Done(memory, socket)) => {
-                        state.begin_link(&domain, Arc::new(memory), socket);
+                        let memory = Arc::new(memory);
+                        let connection = Connection { transport: socket, memory, offer: None };
+                        state.begin_link(&domain, connection);
                     }
                     Err(error) => {
                         tracing::warn!(domain = %domain.name, %error, "refused a connection");

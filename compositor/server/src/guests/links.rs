@@ -1,31 +1,40 @@
 //! The links to guests: each stream of one is an ordinary Wayland client.
 
-use std::{collections::HashMap, os::unix::net::UnixStream, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use hyper_dmabuf::{
     domain::DomainId,
     grant::ForeignMemory,
-    link::{Limits, Link, LinkEvent, Role},
+    link::{Limits, Link, LinkEvent, Role, Transport},
 };
+use smithay::reexports::calloop::RegistrationToken;
 
+use super::discovery::{Discovered, OfferName};
 use crate::{
     client::ClientOrigin,
     domain::{Domain, LinkState},
     state::State,
 };
 
-/// How many connections each domain has.
+/// The connections of all domains.
 #[derive(Debug, Default)]
 pub struct Guests {
     arriving: HashMap<DomainId, usize>,
-    links: HashMap<DomainId, usize>,
+    links: HashMap<DomainId, HashMap<LinkNumber, RegistrationToken>>,
+    next_link: u64,
+    /// On Xen: which domains there are.
+    pub(super) discovery: Option<Discovered>,
 }
+
+/// Tells a link from all others that there ever were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct LinkNumber(u64);
 
 impl Guests {
     /// Connections of a domain, whatever has come of them so far.
     pub(super) fn connections(&self, domain: DomainId) -> usize {
-        let count = |counts: &HashMap<DomainId, usize>| counts.get(&domain).copied().unwrap_or(0);
-        count(&self.arriving) + count(&self.links)
+        self.arriving.get(&domain).copied().unwrap_or(0)
+            + self.links.get(&domain).map_or(0, HashMap::len)
     }
 
     pub(super) fn arrival_begun(&mut self, domain: DomainId) {
@@ -33,51 +42,82 @@ impl Guests {
     }
 
     pub(super) fn arrival_ended(&mut self, domain: DomainId) {
-        less(&mut self.arriving, domain);
+        if let Some(count) = self.arriving.get_mut(&domain) {
+            *count -= 1;
+            if *count == 0 {
+                self.arriving.remove(&domain);
+            }
+        }
+    }
+
+    /// A link is gone. Whether it was the domain's last one.
+    fn link_ended(&mut self, domain: DomainId, link: LinkNumber) -> bool {
+        let Some(links) = self.links.get_mut(&domain) else { return false };
+        links.remove(&link);
+        let was_last = links.is_empty();
+        if was_last {
+            self.links.remove(&domain);
+        }
+        was_last
     }
 }
 
-fn less(counts: &mut HashMap<DomainId, usize>, domain: DomainId) {
-    if let Some(count) = counts.get_mut(&domain) {
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(&domain);
-        }
-    }
+/// What a link is over, and what has to be done when it is gone.
+pub(super) struct Connection<T> {
+    pub(super) transport: T,
+    pub(super) memory: Arc<dyn ForeignMemory>,
+    /// On Xen: what the guest offered.
+    pub(super) offer: Option<OfferName>,
 }
 
 impl State {
-    /// The domain has brought its memory; what follows on the connection is a link.
-    pub(super) fn begin_link(
+    /// The domain's memory is known; what follows on the connection is a link.
+    pub(super) fn begin_link<T: Transport + 'static>(
         &mut self,
         domain: &Arc<Domain>,
-        memory: Arc<dyn ForeignMemory>,
-        socket: UnixStream,
+        connection: Connection<T>,
     ) {
+        let Connection { transport, memory, offer } = connection;
         let role = Role::Display { guest: domain.id, display: DomainId::DISPLAY };
-        let link = match Link::new(socket, role, Limits::default()) {
+        let link = match Link::new(transport, role, Limits::default()) {
             Ok(link) => link,
             Err(error) => {
                 tracing::warn!(domain = %domain.name, %error, "cannot begin a link");
                 return;
             }
         };
+        self.guests.next_link += 1;
+        let number = LinkNumber(self.guests.next_link);
         let from = Arc::clone(domain);
         let inserted = self.loop_handle.insert_source(link, move |event, _, state| {
-            state.link_event(&from, &memory, event);
+            if let LinkEvent::Closed { .. } = event
+                && let Some(offer) = &offer
+            {
+                state.offer_ended(from.id, offer);
+            }
+            state.link_event(&from, number, &memory, event);
         });
         match inserted {
-            Ok(_) => {
-                *self.guests.links.entry(domain.id).or_default() += 1;
+            Ok(token) => {
+                self.guests.links.entry(domain.id).or_default().insert(number, token);
                 self.domains.set_link(domain.id, LinkState::Connected);
             }
             Err(error) => tracing::warn!(domain = %domain.name, %error, "cannot watch a link"),
         }
     }
 
+    /// A domain is gone: its links end at once, and with them its clients and windows.
+    pub(super) fn end_links(&mut self, domain: DomainId) {
+        for (_, token) in self.guests.links.remove(&domain).unwrap_or_default() {
+            self.loop_handle.remove(token);
+        }
+        self.domains.set_link(domain, LinkState::Gone);
+    }
+
     fn link_event(
         &mut self,
         domain: &Arc<Domain>,
+        link: LinkNumber,
         memory: &Arc<dyn ForeignMemory>,
         event: LinkEvent,
     ) {
@@ -95,8 +135,7 @@ impl State {
             }
             LinkEvent::Closed { reason, by } => {
                 tracing::info!(domain = %domain.name, %reason, ?by, "the link is closed");
-                less(&mut self.guests.links, domain.id);
-                if !self.guests.links.contains_key(&domain.id) {
+                if self.guests.link_ended(domain.id, link) {
                     self.domains.set_link(domain.id, LinkState::Gone);
                 }
             }

@@ -4,8 +4,12 @@
 //! configured domain. Who connects there is that domain, whatever it says. A connection first brings
 //! the domain's memory (`arrival`); then it is a link (`links`), and each of its streams an ordinary
 //! Wayland client. `sharing` tells the plug-in which client refers to which memory.
+//!
+//! On Xen nobody connects: domains and what they offer are found in xenstore (`discovery`), and the
+//! hypervisor knows whose memory is whose.
 
 mod arrival;
+mod discovery;
 mod links;
 mod sharing;
 

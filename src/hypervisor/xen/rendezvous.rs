@@ -1,0 +1,139 @@
+//! A guest's half of meeting the display domain: it offers a vchan in xenstore, below its own node.
+//!
+//! ```text
+//! /local/domain/GUEST/data/hyper-dmabuf/OFFER/ring-ref, event-channel
+//! ```
+//!
+//! A program makes one such node for each of its connections, with a name that nobody else has,
+//! which the display domain alone may read. What waits there is taken up as soon as the display
+//! domain sees it, so either may be there first.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::rand::GetRandomFlags;
+
+use super::vchan::{OfferError, Vchan};
+use super::xenstore::{BadPath, CallError, OpenError, StorePath, Xenstore, number};
+use crate::domain::DomainId;
+use crate::link::Transport;
+
+/// Where a domain offers, below its own node.
+pub(super) const OFFERS: &str = "data/hyper-dmabuf";
+/// What an offer consists of.
+pub(super) const RING: &str = "ring-ref";
+pub(super) const PORT: &str = "event-channel";
+/// Where the toolstack may say which domain is the display domain, for guests to read.
+const DISPLAY: &str = "/tool/hyper-dmabuf/display";
+
+/// Why the display domain cannot be reached.
+#[derive(Debug, thiserror::Error)]
+pub enum RendezvousError {
+    /// There is no xenstore.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// xenstore refuses, or is gone.
+    #[error(transparent)]
+    Store(#[from] CallError),
+    /// No vchan can be offered.
+    #[error(transparent)]
+    Offer(#[from] OfferError),
+    /// Never, for the names that are used here.
+    #[error(transparent)]
+    Path(#[from] BadPath),
+    /// The system has no random numbers.
+    #[error("cannot draw a name for the offer: {0}")]
+    Random(rustix::io::Errno),
+}
+
+/// A guest's end of a link: a vchan that is offered until the display domain has taken it up, or
+/// this is dropped.
+#[derive(Debug)]
+pub struct GuestChannel {
+    vchan: Vchan,
+    store: Xenstore,
+    node: StorePath,
+    is_offered: bool,
+}
+
+/// Offers a link to domain `to`; to the one that xenstore names if that is `None`, or domain 0 if it
+/// names none. What is written waits until the display domain takes the offer up.
+///
+/// # Errors
+/// This is no domain of Xen, or this user may not, or something is used up.
+pub fn connect(to: Option<DomainId>) -> Result<GuestChannel, RendezvousError> {
+    let mut store = Xenstore::open()?;
+    let own = store.own_domain()?;
+    let peer = match to {
+        Some(peer) => peer,
+        None => named_display(&mut store)?,
+    };
+    let (vchan, offer) = Vchan::offer(peer)?;
+    let mut name = [0; 8];
+    rustix::rand::getrandom(&mut name, GetRandomFlags::empty()).map_err(RendezvousError::Random)?;
+    let name = format!("{OFFERS}/{:016x}", u64::from_ne_bytes(name));
+    let node = StorePath::of_domain(own).join(&name)?;
+    store.publish(
+        &node,
+        own,
+        peer,
+        &[(RING, offer.ring.to_string()), (PORT, offer.port.to_string())],
+    )?;
+    tracing::debug!(%node, %peer, "offered a link");
+    Ok(GuestChannel { vchan, store, node, is_offered: true })
+}
+
+fn named_display(store: &mut Xenstore) -> Result<DomainId, RendezvousError> {
+    let path: StorePath = DISPLAY.parse()?;
+    match store.read(&path) {
+        Ok(value) => Ok(number(&value)
+            .and_then(DomainId::new)
+            .ok_or_else(|| CallError::Nonsense(DISPLAY.to_owned()))?),
+        Err(CallError::Refused { .. }) => Ok(DomainId::DISPLAY),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl AsFd for GuestChannel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.vchan.as_fd()
+    }
+}
+
+impl Transport for GuestChannel {
+    const READABLE_WHEN_WRITABLE: bool = true;
+
+    fn acknowledge(&mut self) -> io::Result<()> {
+        self.vchan.acknowledge()
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.vchan.read(buffer);
+        // Somebody answers. So nothing is left behind however this program ends.
+        if matches!(read, Ok(count) if count > 0) && std::mem::take(&mut self.is_offered) {
+            let sent = self.store.send_remove(&self.node).and_then(|_| self.store.flush());
+            if let Err(error) = sent {
+                tracing::warn!(%error, "an offer stays in xenstore");
+            }
+        }
+        read
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.vchan.write(bytes)
+    }
+}
+
+impl Drop for GuestChannel {
+    fn drop(&mut self) {
+        if !self.is_offered {
+            return;
+        }
+        match self.store.remove(&self.node) {
+            Ok(()) => {}
+            // The display domain has removed it.
+            Err(error) if error.is_missing() => {}
+            Err(error) => tracing::warn!(%error, "an offer stays in xenstore"),
+        }
+    }
+}

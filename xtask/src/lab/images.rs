@@ -1,0 +1,90 @@
+//! What the lab boots: made once for each version of its recipe, and then only looked up.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+use crate::demo::{self, Programs};
+use crate::paths;
+
+/// What `lab/images` made.
+pub(crate) struct Images {
+    directory: PathBuf,
+}
+
+impl Images {
+    /// Makes them, unless they are there.
+    pub(crate) fn provide(lab: &Path) -> anyhow::Result<Images> {
+        let recipe = ["images", "dom0-init"].map(|name| scripts().join(name));
+        let mut hasher = DefaultHasher::new();
+        for part in &recipe {
+            fs::read(part).with_context(|| format!("no {}", part.display()))?.hash(&mut hasher);
+        }
+        let directory = lab.join(format!("images-{:016x}", hasher.finish()));
+        if !directory.exists() {
+            println!("making the lab's images, which takes a minute or two");
+            // Under another name until they are whole.
+            let unfinished = directory.with_extension("unfinished");
+            remove(&unfinished)?;
+            run(Command::new(&recipe[0]).arg(&unfinished))?;
+            fs::rename(&unfinished, &directory).context("cannot name the lab's images")?;
+        }
+        Ok(Images { directory })
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Fills the directory that the machine sees: the programs, the guests' image, the scenario.
+    pub(crate) fn share(
+        &self,
+        programs: &Programs,
+        shared: &Path,
+        keep: bool,
+    ) -> anyhow::Result<()> {
+        remove(shared)?;
+        fs::create_dir_all(shared).with_context(|| format!("cannot make {}", shared.display()))?;
+        let lab = programs.lab.as_ref().context("the program `lab` was not built")?;
+        for program in [lab, &programs.compositor, &programs.control] {
+            let name = program.file_name().context("a program has a name")?;
+            run(Command::new("strip").arg("-o").arg(shared.join(name)).arg(program))?;
+        }
+        let guest = shared.join("guest.img");
+        run(Command::new(scripts().join("guest-image"))
+            .args([&guest, &self.file("guest-modules")])
+            .args([lab, &programs.guest]))?;
+        fs::copy(self.file("vmlinuz"), shared.join("vmlinuz"))?;
+        fs::copy(scripts().join("scenario"), shared.join("scenario"))?;
+        fs::write(shared.join("size"), demo::SIZE)?;
+        if keep {
+            fs::write(shared.join("keep"), "")?;
+        }
+        Ok(())
+    }
+}
+
+fn scripts() -> PathBuf {
+    paths::root().join("lab")
+}
+
+fn remove(directory: &Path) -> anyhow::Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", directory.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn run(command: &mut Command) -> anyhow::Result<()> {
+    let program = command.get_program().to_owned();
+    let status = command.status().with_context(|| format!("cannot run {}", program.display()))?;
+    if !status.success() {
+        bail!("{} failed: {status}", program.display());
+    }
+    Ok(())
+}

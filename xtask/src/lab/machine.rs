@@ -1,0 +1,77 @@
+//! The emulated machine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::Context;
+
+use super::images::Images;
+use crate::demo::{Process, until};
+use crate::paths;
+
+/// Without SMAP, because QEMU's emulation of it faults a paravirtual dom0. Without RDTSCP and XSAVE
+/// for guests with hardware support: the emulated AMD gives Xen no lengths of instructions.
+const PROCESSOR: &str = "max,-smap,-rdtscp,-xsave";
+/// Room for a list of all grants in Xen's log, which the scenario counts, and for an 8K frame's.
+const XEN: &str = "console=com1 com1=115200,8n1 dom0_mem=2G,max:2G loglvl=all guest_loglvl=all \
+                   conring_size=4m gnttab_max_frames=256";
+
+/// A machine that runs Xen. It ends with this value.
+pub(crate) struct Machine {
+    qemu: Process,
+    console: PathBuf,
+}
+
+impl Machine {
+    pub(crate) fn start(images: &Images, lab: &Path, shared: &Path) -> anyhow::Result<Machine> {
+        let (console, log) = (lab.join("console"), shared.join("serial.log"));
+        let [console_text, log, shared] =
+            [&console, &log, &shared.to_owned()].map(|path| path.display().to_string());
+        let (linux, root) = (images.file("vmlinuz"), images.file("dom0.img"));
+        let (linux, root) = (linux.display(), root.display());
+        let mut command = Command::new("qemu-system-x86_64");
+        command
+            .args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", PROCESSOR])
+            .args(["-smp", "2", "-m", "3584", "-display", "none", "-no-reboot"])
+            .args(["-monitor", "none", "-nic", "none"])
+            .arg("-chardev")
+            .arg(format!("socket,id=com1,path={console_text},server=on,wait=off,logfile={log}"))
+            .args(["-serial", "chardev:com1"])
+            .arg("-virtfs")
+            .arg(format!("local,path={shared},mount_tag=lab,security_model=none"))
+            .arg("-kernel")
+            .arg(images.file("xen"))
+            .args(["-append", XEN])
+            // As Xen's modules: dom0's kernel with its arguments, and its root.
+            .arg("-initrd")
+            .arg(format!("{linux} console=hvc0 loglevel=4,{root}"));
+        Ok(Machine { qemu: Process::start("qemu", &mut command, lab)?, console })
+    }
+
+    /// What dom0 writes there when it has done everything.
+    pub(crate) fn wait_for(&mut self, file: &Path, deadline: Instant) -> anyhow::Result<String> {
+        let Machine { qemu, .. } = self;
+        let look = || {
+            // Read before it is asked whether the machine runs, which it may not any more.
+            let written = fs::read_to_string(file).ok().filter(|text| text.ends_with('\n'));
+            if written.is_none() {
+                qemu.alive()?;
+            }
+            Ok(written)
+        };
+        until(deadline, "the lab has run its scenario", look)
+            .with_context(|| format!("the lab broke\n{}", qemu.log_tail()))
+    }
+
+    /// Leaves it running until this program is ended.
+    pub(crate) fn keep(&mut self) -> anyhow::Result<()> {
+        println!("the machine goes on until Ctrl-C; a shell in dom0:");
+        println!("  socat -,raw,echo=0 UNIX-CONNECT:{}", paths::shown(&self.console));
+        while self.qemu.alive().is_ok() {
+            std::thread::park_timeout(std::time::Duration::from_secs(1));
+        }
+        Ok(())
+    }
+}

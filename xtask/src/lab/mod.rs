@@ -1,0 +1,76 @@
+//! `cargo xtask lab`: the programs of this build on a real Xen, in an emulated machine.
+//!
+//! QEMU's emulation needs no support from the processor, so this runs wherever the tests do. What is
+//! booted is made once, by `lab/images`; what is tested is in `lab/scenario`, which runs in dom0.
+
+mod images;
+mod machine;
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+use self::images::Images;
+use self::machine::Machine;
+use crate::demo;
+use crate::paths;
+use crate::system_packages::{self, BUILD, LAB, RUN};
+
+/// How long the machine may run. It takes two minutes where nothing else runs.
+const PATIENCE: Duration = Duration::from_secs(480);
+
+/// Why the lab cannot run on this system, if it cannot.
+pub(crate) fn impossible() -> Option<String> {
+    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let is = |wanted: &str| release.lines().any(|line| line == wanted);
+    if is("ID=debian") && is("VERSION_CODENAME=bookworm") {
+        return None;
+    }
+    Some("its images are made of Debian 12's packages, and this is another system".to_owned())
+}
+
+pub(crate) fn run(keep: bool) -> anyhow::Result<()> {
+    if let Some(reason) = impossible() {
+        bail!("the lab cannot run: {reason}");
+    }
+    system_packages::provide(&[BUILD, RUN, LAB])?;
+    let programs = demo::build(true)?;
+    let directory = paths::target().join("lab");
+    let begun = Instant::now();
+    let images = Images::provide(&directory)?;
+    println!("images: {:.1} s", begun.elapsed().as_secs_f64());
+
+    // What the guests are to look like: the same programs, without a hypervisor.
+    let expected = demo::show(&programs, &directory.join("shm"), &["--still"])?;
+
+    let shared = directory.join("run");
+    images.share(&programs, &shared, keep)?;
+    let begun = Instant::now();
+    let mut machine = Machine::start(&images, &directory, &shared)?;
+    let status = machine.wait_for(&shared.join("status"), Instant::now() + PATIENCE);
+    let log = fs::read(shared.join("log")).unwrap_or_default();
+    print!("{}", String::from_utf8_lossy(&log));
+    println!("lab: the machine ran for {:.1} s", begun.elapsed().as_secs_f64());
+    let status = status?;
+    let compared = compare(&expected, &shared.join("screen.png"));
+    if keep {
+        machine.keep()?;
+    }
+    if status.trim() != "0" {
+        bail!("tests failed in the lab; logs are in {}", paths::shown(&shared));
+    }
+    compared
+}
+
+/// Guests on Xen look as they do without it.
+fn compare(expected: &Path, seen: &Path) -> anyhow::Result<()> {
+    let read = |path: &Path| fs::read(path).with_context(|| format!("no {}", path.display()));
+    if read(expected)? != read(seen)? {
+        let (expected, seen) = (paths::shown(expected), paths::shown(seen));
+        bail!("guests on Xen look different: {expected} and {seen}");
+    }
+    println!("lab: the screen on Xen is the same, byte for byte, as without a hypervisor");
+    Ok(())
+}
