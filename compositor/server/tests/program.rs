@@ -1,7 +1,8 @@
 //! The two programs as a person runs them: exit statuses, and errors that say what to do.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
+    os::unix::net::UnixStream,
     path::Path,
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
@@ -57,6 +58,38 @@ fn asked_to_end_it_leaves_no_sockets() {
     assert!(process.wait().unwrap().success());
     let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn out_of_descriptors_it_rests_and_then_lets_domains_in_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("work");
+    let mut command = Command::new("sh");
+    // Enough to start with, and for some of the connections that follow.
+    command.args(["-c", "ulimit -n 48; exec \"$@\"", "sh"]);
+    command.arg(env!("CARGO_BIN_EXE_hyper-dmabuf-compositor"));
+    command.env("XDG_RUNTIME_DIR", directory.path()).env_remove("RUST_LOG");
+    command.args(["--domain", &format!("work=shm:{}", path.display())]);
+    let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("awaiting a domain")));
+
+    // Each says nothing, and costs descriptors.
+    let silent: Vec<_> = (0..60).map(|_| UnixStream::connect(&path).unwrap()).collect();
+    assert!(lines.any(|line| line.contains("trying again soon")));
+    let first = Instant::now();
+    assert!(lines.any(|line| line.contains("trying again soon")));
+    // Half of the rest, since the first line may have been read late. Without a rest: nothing.
+    assert!(first.elapsed() > Duration::from_millis(500), "it does not rest");
+    drop(silent);
+    let mut late = UnixStream::connect(&path).unwrap();
+    late.write_all(b"no domain").unwrap();
+    assert_eq!(late.read(&mut [0]).unwrap_or(0), 0, "it was let in, and then refused");
+
+    let pid = rustix::process::Pid::from_child(&process);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(lines.any(|line| line.contains("asked to end")));
+    assert!(process.wait().unwrap().success());
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! A socket for each domain, and what comes there before the link begins.
 
 use std::{
+    cell::Cell,
     io,
     os::fd::{AsFd, OwnedFd},
     path::PathBuf,
+    rc::Rc,
     sync::Arc,
+    time::Duration,
 };
 
 use hyper_dmabuf::{
@@ -12,7 +15,9 @@ use hyper_dmabuf::{
     hypervisor::shm::{Arrival, Introduction, Listener},
 };
 use smithay::reexports::calloop::{
-    Interest, LoopHandle, Mode, PostAction, RegistrationToken, generic::Generic,
+    Interest, LoopHandle, Mode, PostAction, RegistrationToken,
+    generic::Generic,
+    timer::{TimeoutAction, Timer},
 };
 
 use super::{discovery::BeginError, links::Connection};
@@ -24,6 +29,9 @@ use crate::{
 /// The most connections of one domain, those included that have not brought their memory yet. Each
 /// costs the display domain a few descriptors.
 pub(super) const MOST_CONNECTIONS: usize = 64;
+
+/// How long a listener rests that could not accept.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a domain cannot be awaited.
 #[derive(Debug, thiserror::Error)]
@@ -73,18 +81,38 @@ fn listen(
     let listener = Listener::bind(path)?;
     tracing::info!(domain = %domain.name, path = %path.display(), "awaiting a domain");
     let source = Generic::new(listener, Interest::READ, Mode::Level);
-    loop_handle
-        .insert_source(source, move |_, listener, state| {
-            match listener.accept() {
-                Ok(Some(arrival)) => state.arrived(&domain, arrival),
-                Ok(None) => {}
-                // Out of descriptors, most likely: others may still end and free some.
-                Err(error) => tracing::warn!(domain = %domain.name, %error, "cannot accept"),
+    let itself = Rc::new(Cell::new(None));
+    let token = Rc::clone(&itself);
+    let inserted = loop_handle.insert_source(source, move |_, listener, state| {
+        match listener.accept() {
+            Ok(Some(arrival)) => state.arrived(&domain, arrival),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(domain = %domain.name, %error, "cannot accept; trying again soon");
+                if token.get().is_some_and(|token| state.look_again(token)) {
+                    return Ok(PostAction::Disable);
+                }
             }
-            Ok(PostAction::Continue)
-        })
-        .map(drop)
-        .map_err(|error| io::Error::other(error.to_string()))
+        }
+        Ok(PostAction::Continue)
+    });
+    itself.set(Some(inserted.map_err(|error| io::Error::other(error.to_string()))?));
+    Ok(())
+}
+
+impl State {
+    /// Look at a listener again after a pause. The connection that could not be accepted, for want of
+    /// descriptors most likely, still waits: without a pause the loop would turn for nothing else.
+    fn look_again(&mut self, listener: RegistrationToken) -> bool {
+        let timer =
+            self.loop_handle.insert_source(Timer::from_duration(PAUSE), move |_, (), state| {
+                if let Err(error) = state.loop_handle.enable(&listener) {
+                    tracing::error!(%error, "a domain is not awaited any more");
+                }
+                TimeoutAction::Drop
+            });
+        timer.is_ok()
+    }
 }
 
 impl State {
