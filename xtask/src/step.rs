@@ -2,13 +2,22 @@
 
 use std::fmt;
 use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::paths;
+
+/// How long a step may take: many times what the longest does. One that hangs is ended by then and
+/// named, while the others still have their say.
+const LIMIT: Duration = Duration::from_secs(25 * 60);
+
+/// How coreutils' timeout ends if the command did not, by itself or only by SIGKILL.
+const TIMED_OUT: [i32; 2] = [124, 137];
 
 /// How a step ended.
 pub(crate) struct Outcome {
@@ -47,8 +56,12 @@ impl Outcome {
 /// Runs a command in the repository, and prints one line when it has ended; the whole output
 /// before it if it failed.
 pub(crate) fn run(name: &'static str, command: &mut Command) -> Outcome {
+    run_within(LIMIT, name, command)
+}
+
+fn run_within(limit: Duration, name: &'static str, command: &mut Command) -> Outcome {
     let begun = Instant::now();
-    let (verdict, output) = match logged(name, command) {
+    let (verdict, output) = match logged(name, &mut bounded(limit, command)) {
         Ok(end) => end,
         Err(error) => (Verdict::Failed, format!("{error:#}\n")),
     };
@@ -62,6 +75,25 @@ pub(crate) fn run(name: &'static str, command: &mut Command) -> Outcome {
     outcome
 }
 
+/// The command, ended with all that it has started if it takes too long, or if this program ends.
+fn bounded(limit: Duration, command: &Command) -> Command {
+    let mut bounded = Command::new("timeout");
+    bounded.arg("--kill-after=10").arg(format!("{}s", limit.as_secs_f64()));
+    bounded.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => bounded.env(name, value),
+            None => bounded.env_remove(name),
+        };
+    }
+    // It is in a process group of its own, which Ctrl-C does not reach, and hands this signal on.
+    // SAFETY: between fork and exec only a system call is made, and nothing is allocated.
+    unsafe {
+        bounded.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::TERM))?));
+    }
+    bounded
+}
+
 fn logged(name: &str, command: &mut Command) -> anyhow::Result<(Verdict, String)> {
     let path = log_path(name);
     fs::create_dir_all(paths::logs())
@@ -71,9 +103,12 @@ fn logged(name: &str, command: &mut Command) -> anyhow::Result<(Verdict, String)
     command.stdin(std::process::Stdio::null()).stdout(log.try_clone()?).stderr(log);
     let status = command
         .status()
-        .with_context(|| format!("cannot run {}", command.get_program().display()))?;
+        .with_context(|| format!("cannot run {name}: is coreutils' timeout installed?"))?;
     // Tests may write anything; what is no text is of no use here.
-    let output = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
+    let mut output = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
+    if status.code().is_some_and(|code| TIMED_OUT.contains(&code)) {
+        output.push_str("\nIt took too long and was ended.\n");
+    }
     Ok((if status.success() { Verdict::Ok } else { Verdict::Failed }, output))
 }
 
@@ -90,5 +125,26 @@ impl fmt::Display for Outcome {
             Verdict::Failed => write!(f, "{name:<10} FAILED  {:>6.1} s", self.took.as_secs_f64()),
             Verdict::Skipped => write!(f, "{name:<10} skipped: {}", self.output),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::until;
+
+    #[test]
+    fn a_step_that_hangs_is_ended_with_what_it_started() {
+        let mut hanging = Command::new("sh");
+        hanging.args(["-c", "sleep 1000 & echo $!; wait"]);
+        let outcome = run_within(Duration::from_millis(300), "test-of-hanging", &mut hanging);
+        assert_eq!(outcome.verdict, Verdict::Failed);
+        assert!(outcome.output.contains("took too long"), "{}", outcome.output);
+        let child = outcome.output.lines().next().unwrap_or_default();
+        let gone = || {
+            let state = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+            Ok((state.is_empty() || state.contains(") Z ")).then_some(()))
+        };
+        until(Instant::now() + Duration::from_secs(60), "its child has ended", gone).unwrap();
     }
 }

@@ -12,8 +12,10 @@ use crate::system_packages::{self, BUILD, LAB, PROGRAMS, RUN, TEST};
 use crate::test_counts::{Counts, summaries};
 use crate::{lab, paths};
 
-/// This program, even when the build step has put a new one in its place.
-const ITSELF: &str = "/proc/self/exe";
+/// This program, even when the build step has put a new one in its place, for another to start.
+fn itself() -> Command {
+    Command::new(format!("/proc/{}/exe", std::process::id()))
+}
 
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     // All at once and first: two steps cannot install at the same time.
@@ -105,12 +107,12 @@ fn lab() -> Outcome {
     if let Some(reason) = lab::impossible() {
         return Outcome::skipped("lab", &reason);
     }
-    told(step::run("lab", Command::new(ITSELF).arg("lab")))
+    told(step::run("lab", itself().arg("lab")))
 }
 
 /// In a process of its own, so that its output is kept as every step's is.
 fn conformance() -> Outcome {
-    let outcome = step::run("wlcs", Command::new(ITSELF).arg("wlcs"));
+    let outcome = step::run("wlcs", itself().arg("wlcs"));
     if let Some(line) = outcome.output.lines().find(|line| line.ends_with("failed as known")) {
         println!("           {line}");
     }
