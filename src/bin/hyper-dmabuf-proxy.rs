@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use hyper_dmabuf::client::Address;
-use hyper_dmabuf::proxy::{Config, TraceFilter, run};
+use hyper_dmabuf::proxy::{Config, GpuChoice, TraceFilter, VersionLimit, run};
 use tracing_subscriber::EnvFilter;
 
 /// Shows unmodified Wayland programs of this domain in the display domain.
@@ -34,6 +34,16 @@ struct Cli {
           default_missing_value = "")]
     trace: Option<TraceFilter>,
 
+    /// What programs that draw by a GPU are told to draw with: a device such as
+    /// /dev/dri/renderD128, `none`, or `auto`, the first one there is.
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    gpu: GpuChoice,
+
+    /// Offer an interface in no newer version than this, or with 0 not at all: xdg_wm_base=5. May be
+    /// given more than once.
+    #[arg(long = "limit", value_name = "INTERFACE=VERSION")]
+    limits: Vec<VersionLimit>,
+
     /// A program to run with WAYLAND_DISPLAY set. The proxy ends with it, with its exit status.
     #[arg(last = true, value_name = "PROGRAM")]
     command: Vec<OsString>,
@@ -50,9 +60,10 @@ fn main() -> ExitCode {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
-    let Cli { link, socket, trace, command } = cli;
+    let Cli { link, socket, trace, gpu, limits, command } = cli;
     let at = link.to_string();
-    match run(Config { link, socket, trace, command }).with_context(|| format!("link {at}")) {
+    let config = Config { link, socket, trace, gpu, limits, command };
+    match run(config).with_context(|| format!("link {at}")) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             eprintln!("hyper-dmabuf-proxy: {error:#}");

@@ -4,15 +4,19 @@
 //! read stops its own stream and nobody else's, and no more than a few messages are held for it.
 
 use std::collections::{HashMap, HashSet};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
+use super::buffer::Content;
 use super::clock::ClockOffset;
 use super::endpoint::{Broken, Endpoint};
+use super::fence;
 use super::native::Natives;
-use super::objects::{AppId, Hidden, HostId, Objects};
+use super::objects::{AppId, Hidden, HostId, Objects, Role};
 use super::sharing::{Held, Sharing};
 use super::statistics::Statistics;
+use super::terms::Terms;
 use super::trace::Trace;
 use super::wire::{HEADER, Header, Message};
 use crate::id::HyperDmabufId;
@@ -30,6 +34,9 @@ const DELETE_ID: u16 = 1;
 /// `wl_display.sync` and `wl_display.get_registry`, by their numbers.
 const SYNC: u16 = 0;
 const GET_REGISTRY: u16 = 1;
+
+/// `wl_surface.commit`, by its number.
+const COMMIT: u16 = 6;
 
 /// Errors of `wl_display`.
 pub(super) mod display_error {
@@ -61,9 +68,22 @@ pub(super) struct App {
     pub(super) formats: HashSet<u32>,
     /// Each open pool has one of it, so that they can be counted.
     pub(super) open_files: Rc<()>,
-    /// How many pools it may have open.
-    pub(super) most_files: usize,
+    pub(super) terms: Rc<Terms>,
+    /// What a commit waits for, until the event loop takes it.
+    fence: Option<OwnedFd>,
+    writers: Writers,
     scratch: Vec<u8>,
+}
+
+/// What is known of the writers of the buffer that is to be committed next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writers {
+    /// Nothing: they are asked at the commit.
+    Unknown,
+    /// They write, and the commit waits; so does all that the app has asked for since.
+    AtWork,
+    /// They are done, or were waited for long enough.
+    Done,
 }
 
 /// Why an app's connection ends.
@@ -109,8 +129,7 @@ pub(super) enum Turn {
 
 impl App {
     /// An app that has just connected, and the proxy's end of a new stream to the host.
-    /// It may have `most_files` pools open.
-    pub(super) fn new(app: Endpoint, host: UnixStream, trace: Trace, most_files: usize) -> App {
+    pub(super) fn new(app: Endpoint, host: UnixStream, trace: Trace, terms: Rc<Terms>) -> App {
         let mut this = App {
             app,
             host: Endpoint::new(host),
@@ -125,7 +144,9 @@ impl App {
             natives: Natives::default(),
             formats: HashSet::from([0, 1]), // Argb8888 and Xrgb8888.
             open_files: Rc::new(()),
-            most_files,
+            terms,
+            fence: None,
+            writers: Writers::Unknown,
             scratch: Vec::new(),
         };
         let registry = this.objects.hide(Hidden::Registry);
@@ -166,6 +187,9 @@ impl App {
     fn carry_requests(&mut self, sharing: &mut Sharing) -> Result<bool, Fault> {
         let mut moved = false;
         while self.listed && self.host.has_room() {
+            if self.waits_for_writers() {
+                return Ok(moved);
+            }
             let mut message = std::mem::take(&mut self.scratch);
             let next = next(&mut self.app, &mut message).map_err(|header| {
                 let text = format!("a message of {} bytes", header.size);
@@ -187,6 +211,45 @@ impl App {
             result?;
         }
         Ok(moved)
+    }
+
+    /// Whether the next request is a commit of what somebody still writes into. Everything behind it
+    /// waits as well, so that the app's order is kept.
+    fn waits_for_writers(&mut self) -> bool {
+        if self.writers == Writers::AtWork {
+            return true;
+        }
+        let Ok(Some((header, _))) = self.app.peek() else { return false };
+        if header.opcode != COMMIT {
+            return false;
+        }
+        let Some(object) = self.objects.get(AppId(header.object)) else { return false };
+        let Role::Surface(surface) = &object.role else { return false };
+        let Some(buffer) = surface.newly_attached() else { return false };
+        if std::mem::replace(&mut self.writers, Writers::Unknown) == Writers::Done {
+            return false;
+        }
+        let Some(object) = self.objects.get(buffer) else { return false };
+        let Role::Buffer(buffer) = &object.role else { return false };
+        let Content::Dmabuf(file) = &buffer.content else { return false };
+        let Some(fence) = file.writers().filter(|fence| !fence::has_passed(fence)) else {
+            return false;
+        };
+        (self.fence, self.writers) = (Some(fence), Writers::AtWork);
+        true
+    }
+
+    /// What is to be waited for, once.
+    pub(super) fn take_fence(&mut self) -> Option<OwnedFd> {
+        self.fence.take()
+    }
+
+    /// The fence has passed, or will not be waited for any longer.
+    pub(super) fn stop_waiting(&mut self, passed: bool) {
+        if !passed {
+            tracing::warn!("{}: a GPU takes too long: shown as it is", self.trace.name());
+        }
+        self.writers = Writers::Done;
     }
 
     /// Events that have come, and one read's more. Whether there was anything.
@@ -278,7 +341,8 @@ mod tests {
         host.set_nonblocking(true).unwrap();
         let memory = DomainMemory::new(PageCount::new(16).unwrap()).unwrap();
         let sharing = Sharing::new(memory, DomainId::new(3).unwrap(), DomainId::DISPLAY);
-        let mut app = App::new(Endpoint::new(ours), theirs, Trace::new("test".into(), None), 16);
+        let terms = Rc::new(Terms { most_files: 16, ..Terms::default() });
+        let mut app = App::new(Endpoint::new(ours), theirs, Trace::new("test".into(), None), terms);
         app.listed = true;
         (app, program, host, sharing)
     }

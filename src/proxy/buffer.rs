@@ -3,11 +3,15 @@
 //! A pool costs nothing but its descriptor. A buffer is shared when it is first attached, and only
 //! the pages that it lies in; its pool is never seen by the host.
 
+use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 
 use super::damage::Region;
+use super::dmabuf_file::{DmabufError, DmabufFile};
+use super::fence;
+use super::layout::Layout;
 use super::objects::AppId;
-use super::pool_file::{Layout, PoolFile};
+use super::pool_file::{PoolError, PoolFile};
 use crate::id::HyperDmabufId;
 
 /// A `wl_shm_pool` of the app's.
@@ -17,10 +21,58 @@ pub(super) struct Pool {
     pub(super) size: i32,
 }
 
-/// A `wl_buffer` of a pool.
+/// Where a buffer's pixels are.
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    Pool(Rc<PoolFile>),
+    Dmabuf(Rc<DmabufFile>),
+}
+
+/// Why pixels cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreadable {
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    #[error(transparent)]
+    Dmabuf(#[from] DmabufError),
+}
+
+impl Content {
+    /// The file, if the pages that a buffer lies in can be shown as they are.
+    pub(super) fn sealed(&self, layout: Layout) -> Option<BorrowedFd<'_>> {
+        match self {
+            Content::Pool(file) => file.sealed(layout),
+            Content::Dmabuf(_) => None,
+        }
+    }
+
+    /// Whether nobody writes into it any more, as far as can be told: copying does not wait.
+    pub(super) fn is_written(&self) -> bool {
+        match self {
+            Content::Pool(_) => true,
+            Content::Dmabuf(file) => file.writers().is_none_or(|fence| fence::has_passed(&fence)),
+        }
+    }
+
+    /// Copies a region of a buffer to the same place in `to`, which has the buffer's bytes from its
+    /// first row on. Returns how many bytes were copied.
+    pub(super) fn copy(
+        &self,
+        layout: Layout,
+        region: &Region,
+        to: &mut [u8],
+    ) -> Result<u64, Unreadable> {
+        Ok(match self {
+            Content::Pool(file) => file.copy(layout, region, to)?,
+            Content::Dmabuf(file) => file.copy(layout, region, to)?,
+        })
+    }
+}
+
+/// A `wl_buffer` of a pool or of a dma-buf.
 #[derive(Debug)]
 pub(super) struct Buffer {
-    pub(super) file: Rc<PoolFile>,
+    pub(super) content: Content,
     pub(super) layout: Layout,
     /// None until it is attached.
     pub(super) shared: Option<Shared>,
@@ -55,8 +107,8 @@ impl Way {
 }
 
 impl Buffer {
-    pub(super) fn new(file: Rc<PoolFile>, layout: Layout) -> Buffer {
-        Buffer { file, layout, shared: None, attached: false, last_surface: None }
+    pub(super) fn new(content: Content, layout: Layout) -> Buffer {
+        Buffer { content, layout, shared: None, attached: false, last_surface: None }
     }
 
     /// These pixels of it changed in the app's memory.

@@ -66,7 +66,7 @@ impl App {
             return Err(Fault::display(display_error::INVALID_OBJECT, "no buffer"));
         };
         let layout = buffer.layout;
-        let exported = sharing.export(&buffer.file, layout, held).map_err(not_shared)?;
+        let exported = sharing.export(&buffer.content, layout, held).map_err(not_shared)?;
         let (offer, granted, begin) = (exported.offer, exported.granted, exported.begin);
         let way = if granted { Way::Granted } else { Way::NEW_SHADOW };
         buffer.shared = Some(Shared { id: offer.id, way });
@@ -147,13 +147,13 @@ impl App {
         let Some(Shared { id: export, way: Way::Shadow { stale } }) = &mut buffer.shared else {
             return Ok(());
         };
-        let stale = std::mem::replace(stale, Region::EMPTY);
-        if stale == Region::EMPTY {
+        if *stale == Region::EMPTY || !buffer.content.is_written() {
             return Ok(());
         }
-        let (export, file, layout) = (*export, buffer.file.clone(), buffer.layout);
+        let stale = std::mem::replace(stale, Region::EMPTY);
+        let (export, content, layout) = (*export, buffer.content.clone(), buffer.layout);
         let Some(memory) = sharing.memory_mut(&export) else { return Ok(()) };
-        let copied = file
+        let copied = content
             .copy(layout, &stale, memory)
             .map_err(|error| Fault::new(id, INVALID_FD, error.to_string()))?;
         self.statistics.copied(copied);

@@ -3,7 +3,7 @@
 use hyper_dmabuf_protocol::client::__interfaces::{
     HYPER_DMABUF_MANAGER_V1_INTERFACE, HYPER_DMABUF_V1_INTERFACE,
 };
-use wayland_backend::protocol::MessageDesc;
+use wayland_backend::protocol::{Interface, MessageDesc};
 
 use super::app::{App, Fault, display_error};
 use super::interfaces::WL_REGISTRY_INTERFACE;
@@ -44,6 +44,9 @@ impl App {
             Some(Owner::App(AppId::DISPLAY)) => self.display_event(header, payload),
             Some(Owner::App(id)) => self.app_event(id, header, payload, sharing),
             Some(Owner::Proxy(hidden)) => self.hidden_event(hidden, header, payload, sharing),
+            Some(Owner::Forgotten(interface, version)) => {
+                self.forgotten_event(interface, version, header, payload)
+            }
             None => Err(Fault::Host(format!("an event of object {}", header.object))),
         }
     }
@@ -57,7 +60,7 @@ impl App {
                 match self.objects.owner(object) {
                     Some(Owner::App(id)) => self.tell_error(id, code, &said),
                     // Of an object that the app has never heard of.
-                    Some(Owner::Proxy(_)) | None => {
+                    Some(Owner::Proxy(_) | Owner::Forgotten(..)) | None => {
                         let code = display_error::IMPLEMENTATION;
                         self.tell_error(AppId::DISPLAY, code, &format!("sharing a buffer: {said}"));
                     }
@@ -111,7 +114,8 @@ impl App {
         let mut event = Message::with_payload(id.0, header.opcode, payload);
         match (&mut object.role, message.name) {
             (Role::Registry(globals), "global") => {
-                let offered = globals.offered(uint(&fields, 0), text(&fields, 1), uint(&fields, 2));
+                let (name, version) = (uint(&fields, 0), uint(&fields, 2));
+                let offered = globals.offered(name, text(&fields, 1), version, &self.terms);
                 let (Some(global), Some(version)) = (offered, fields.get(2)) else { return Ok(()) };
                 event.replace(version.at, global.version);
             }
@@ -145,7 +149,7 @@ impl App {
                     let owner = self.objects.owner(HostId(host));
                     let known = match owner {
                         Some(Owner::App(known)) => known.0,
-                        Some(Owner::Proxy(_)) | None => 0,
+                        Some(Owner::Proxy(_) | Owner::Forgotten(..)) | None => 0,
                     };
                     event.replace(field.at, known);
                 }
@@ -154,8 +158,9 @@ impl App {
                         return Err(Fault::Host(format!("a new object by {}", message.name)));
                     };
                     // What an app that is done with the parent never hears of is gone as well.
-                    let made = self.objects.insert_servers(new, child, version, alive);
-                    made.map_err(|_| Fault::Host(format!("a new {child} {new}")))?;
+                    let made = self.objects.insert_hosts(HostId(new), child, version, alive);
+                    let made = made.map_err(|_| Fault::Host(format!("a new {child} {new}")))?;
+                    event.replace(field.at, made.map_or(0, |made| made.0));
                 }
                 _ => {}
             }
@@ -165,11 +170,34 @@ impl App {
         }
         self.clock.translate(interface.name, message.name, &fields, &mut event);
         self.app.send(&event.finish(), descriptors);
-        if message.is_destructor
-            && let Some(object) = self.objects.get_mut(id)
-        {
-            object.alive = false;
-            object.role = Role::Plain;
+        if message.is_destructor {
+            self.objects.end(id);
+        }
+        Ok(())
+    }
+
+    /// An event of an object that the app is done with, and whose number it may use again.
+    fn forgotten_event(
+        &mut self,
+        interface: &'static Interface,
+        version: u32,
+        header: Header,
+        payload: &[u8],
+    ) -> Result<(), Fault> {
+        let Some(message) = interface.events.get(usize::from(header.opcode)) else {
+            return Err(Fault::Host(format!("event {} of {interface}", header.opcode)));
+        };
+        let fields = wire::parse(message.signature, payload)
+            .map_err(|wire::Malformed| Fault::Host(format!("{interface}.{}", message.name)))?;
+        for field in fields {
+            match (field.value, message.child_interface) {
+                (Value::Descriptor, _) => drop(self.host.take_descriptors(1)),
+                (Value::NewId(new), Some(child)) => {
+                    let made = self.objects.insert_hosts(HostId(new), child, version, false);
+                    made.map_err(|_| Fault::Host(format!("a new {child} {new}")))?;
+                }
+                _ => {}
+            }
         }
         Ok(())
     }

@@ -4,8 +4,8 @@
 //! descriptors, so a global that is not in this table is hidden. From a global the tables of
 //! `wayland-protocols` lead to every interface that can be reached.
 //!
-//! Left out on purpose: `zwp_linux_dmabuf_v1` and `wp_linux_drm_syncobj_manager_v1` (their
-//! descriptors are of devices, which no link carries yet), and everything that is for the display
+//! Left out on purpose: `zwp_linux_dmabuf_v1`, which the proxy serves itself (see `dmabuf`);
+//! `wp_linux_drm_syncobj_manager_v1`, whose descriptors are of devices; and everything that is for the display
 //! domain's own tools: screens to copy or lock, other programs' windows, clipboard managers, virtual
 //! input, layers, `wp_security_context_manager_v1`.
 

@@ -1,14 +1,16 @@
 //! The objects of one app, by the numbers that the app and the host know them by.
 //!
 //! The two count separately, because the proxy has objects of its own on the host's side, and some
-//! of the app's are not there (pools) or not yet (buffers). Numbers that the host gives out are the
-//! same on both sides: the proxy makes none of them.
+//! of the app's are not there (pools) or not yet (buffers). Servers number some objects as well, and
+//! there too the two sides count for themselves: libwayland takes such numbers only one after the
+//! other, and some of these objects are the proxy's.
 
 use std::collections::HashMap;
 
 use wayland_backend::protocol::Interface;
 
 use super::buffer::{Buffer, Pool};
+use super::dmabuf::Params;
 use super::interfaces::WL_DISPLAY_INTERFACE;
 use super::registry::Globals;
 use super::surface::{Surface, Viewport};
@@ -64,6 +66,10 @@ pub(super) enum Role {
     Buffer(Box<Buffer>),
     Surface(Box<Surface>),
     Viewport(Viewport),
+    /// `zwp_linux_dmabuf_v1`, and what is made of it: the host knows nothing of them.
+    Dmabuf,
+    Feedback,
+    Params(Box<Params>),
     /// `hyper_dmabuf_manager_v1`, for a program that speaks it.
     Manager,
     /// What such a program exported, by the display domain's name for it.
@@ -85,10 +91,13 @@ impl Role {
 }
 
 /// Who has one of the host's numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Owner {
     App(AppId),
     Proxy(Hidden),
+    /// The host's, of an object that the app is done with: what the host says of it is read, since
+    /// descriptors may come with it, and forgotten.
+    Forgotten(&'static Interface, u32),
 }
 
 /// An object of the proxy's own, in the app's connection to the host.
@@ -120,6 +129,11 @@ pub(super) struct Objects {
     host: Vec<Option<Owner>>,
     /// The last one freed is used first, as Wayland libraries do.
     free: Vec<u32>,
+    /// By the numbers that the host gave out.
+    hosts: HashMap<HostId, Owner>,
+    /// Numbers that were given to the app: so many, and those of them that are free again.
+    given: u32,
+    given_back: Vec<AppId>,
 }
 
 impl Objects {
@@ -135,6 +149,9 @@ impl Objects {
             app: HashMap::from([(AppId::DISPLAY, display)]),
             host: vec![None, Some(Owner::App(AppId::DISPLAY))],
             free: Vec::new(),
+            hosts: HashMap::new(),
+            given: 0,
+            given_back: Vec::new(),
         }
     }
 
@@ -154,7 +171,7 @@ impl Objects {
     /// Whose a number of the host's is.
     pub(super) fn owner(&self, id: HostId) -> Option<Owner> {
         if id.0 >= SERVER {
-            return Some(Owner::App(AppId(id.0)));
+            return self.hosts.get(&id).copied();
         }
         self.host.get(id.0 as usize).copied().flatten()
     }
@@ -179,25 +196,67 @@ impl Objects {
         Ok(host)
     }
 
-    /// An object that the host made. One of the same number that is there still is gone: the host
-    /// uses a number again only when it has seen the end of the last one.
-    pub(super) fn insert_servers(
+    /// An object that the host made; for an app that is done with where it comes from (not
+    /// `alive`), one that it never hears of.
+    pub(super) fn insert_hosts(
         &mut self,
-        id: u32,
+        id: HostId,
         interface: &'static Interface,
         version: u32,
         alive: bool,
-    ) -> Result<(), NoNewObject> {
-        if id < SERVER {
+    ) -> Result<Option<AppId>, NoNewObject> {
+        if id.0 < SERVER {
             return Err(NoNewObject::BadNumber);
         }
-        if self.app.len() >= MOST {
-            return Err(NoNewObject::TooMany);
+        if !alive {
+            if self.hosts.len() >= MOST {
+                return Err(NoNewObject::TooMany);
+            }
+            self.hosts.insert(id, Owner::Forgotten(interface, version));
+            return Ok(None);
         }
         let role = Role::of(interface, None);
-        let object = Object { interface, version, host: Some(HostId(id)), alive, role };
-        self.app.insert(AppId(id), object);
-        Ok(())
+        let app = self.give(Object { interface, version, host: Some(id), alive, role })?;
+        // The host uses a number again only when it has seen the end of what had it.
+        self.hosts.insert(id, Owner::App(app));
+        Ok(Some(app))
+    }
+
+    /// An object of the proxy's own that the app is given.
+    pub(super) fn insert_own(
+        &mut self,
+        interface: &'static Interface,
+        version: u32,
+        role: Role,
+    ) -> Result<AppId, NoNewObject> {
+        self.give(Object { interface, version, host: None, alive: true, role })
+    }
+
+    fn give(&mut self, object: Object) -> Result<AppId, NoNewObject> {
+        if self.app.len() >= MOST || self.hosts.len() >= MOST {
+            return Err(NoNewObject::TooMany);
+        }
+        let id = self.given_back.pop().unwrap_or_else(|| {
+            self.given += 1;
+            AppId(SERVER + self.given - 1)
+        });
+        self.app.insert(id, object);
+        Ok(id)
+    }
+
+    /// A destructor passed. The number stays taken until the host says otherwise, if the app gave
+    /// it; if it was given to the app, nobody says more of it.
+    pub(super) fn end(&mut self, id: AppId) {
+        if !id.is_servers() {
+            if let Some(object) = self.app.get_mut(&id) {
+                (object.alive, object.role) = (false, Role::Plain);
+            }
+        } else if let Some(object) = self.app.remove(&id) {
+            self.given_back.push(id);
+            if let Some(host) = object.host.filter(|host| host.0 >= SERVER) {
+                self.hosts.insert(host, Owner::Forgotten(object.interface, object.version));
+            }
+        }
     }
 
     /// Gives an object of the app's that had none a place on the host's side.
@@ -230,13 +289,17 @@ impl Objects {
         self.free.push(id.0);
         match owner {
             Owner::App(id) => self.app.remove(&id).map(|_| id),
-            Owner::Proxy(_) => None,
+            Owner::Proxy(_) | Owner::Forgotten(..) => None,
         }
     }
 
-    /// An object that the host never knew is gone.
-    pub(super) fn remove(&mut self, id: AppId) -> Option<Object> {
-        self.app.remove(&id)
+    /// An object that the host never knew is gone. Whether the app waits to be told so.
+    pub(super) fn remove(&mut self, id: AppId) -> bool {
+        if id.is_servers() {
+            self.end(id);
+            return false;
+        }
+        self.app.remove(&id).is_some()
     }
 }
 
@@ -254,7 +317,7 @@ mod tests {
         assert_eq!(objects.hide(Hidden::Registry), HostId(2));
         assert_eq!(insert(&mut objects, 2), Ok(Some(HostId(3))));
         assert_eq!(objects.host_of(AppId(2)), Some(HostId(3)));
-        assert_eq!(objects.owner(HostId(2)), Some(Owner::Proxy(Hidden::Registry)));
+        assert!(matches!(objects.owner(HostId(2)), Some(Owner::Proxy(Hidden::Registry))));
         assert_eq!(objects.deleted(HostId(3)), Some(AppId(2)));
         assert_eq!(objects.deleted(HostId(3)), None, "once");
         assert_eq!(insert(&mut objects, 9), Ok(Some(HostId(3))), "the number is used again");
@@ -266,7 +329,31 @@ mod tests {
         for id in [0, 1, SERVER, u32::MAX] {
             assert_eq!(insert(&mut objects, id), Err(NoNewObject::BadNumber));
         }
-        let made = objects.insert_servers(5, &WL_DISPLAY_INTERFACE, 1, true);
+        let made = objects.insert_hosts(HostId(5), &WL_DISPLAY_INTERFACE, 1, true);
         assert_eq!(made, Err(NoNewObject::BadNumber));
+    }
+
+    /// libwayland takes a number from a server only if it has seen all below it.
+    #[test]
+    fn what_is_given_to_the_app_is_numbered_without_gaps() {
+        let mut objects = Objects::new();
+        let display = &WL_DISPLAY_INTERFACE;
+        let of_host = |objects: &mut Objects, id| {
+            objects.insert_hosts(HostId(SERVER + id), display, 1, true).unwrap().unwrap()
+        };
+        let own = objects.insert_own(display, 1, Role::Plain).unwrap();
+        let first = of_host(&mut objects, 7);
+        let second = of_host(&mut objects, 2);
+        assert_eq!([own, first, second].map(|id| id.0 - SERVER), [0, 1, 2]);
+        assert_eq!(objects.host_of(first), Some(HostId(SERVER + 7)));
+        assert!(matches!(objects.owner(HostId(SERVER + 2)), Some(Owner::App(id)) if id == second));
+
+        objects.end(first);
+        let forgotten = objects.owner(HostId(SERVER + 7));
+        assert!(matches!(forgotten, Some(Owner::Forgotten(..))), "the host may speak of it yet");
+        assert!(!objects.remove(own), "nobody waits for a number that was given");
+        assert_eq!(of_host(&mut objects, 9), own, "the last one freed");
+        assert_eq!(of_host(&mut objects, 7), first);
+        assert!(matches!(objects.owner(HostId(SERVER + 7)), Some(Owner::App(id)) if id == first));
     }
 }

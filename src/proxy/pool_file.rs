@@ -1,13 +1,15 @@
 //! The file behind a `wl_shm_pool`: read, never mapped, so that an app which shrinks it under our
 //! hands gets an error and nobody a SIGBUS.
 
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use rustix::fs::SealFlags;
 use rustix::io::Errno;
 
-use super::damage::{Rectangle, Region};
+use super::damage::Region;
+use super::layout::Layout;
 use crate::grant::PAGE_SIZE;
 
 /// File systems whose reads cannot hang: memory, and local disks. A pool in any other (a network's,
@@ -50,45 +52,6 @@ pub(super) enum PoolError {
     Read(Errno),
 }
 
-/// How a buffer's pixels lie in its file, checked against the pool's size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Layout {
-    pub(super) offset: i32,
-    pub(super) width: i32,
-    pub(super) height: i32,
-    pub(super) stride: i32,
-    pub(super) format: u32,
-}
-
-impl Layout {
-    /// Whether the buffer is inside a pool of this size. As libwayland checks it.
-    pub(super) fn fits(self, pool: i32) -> bool {
-        let Layout { offset, width, height, stride, .. } = self;
-        let end = i64::from(offset) + i64::from(stride) * i64::from(height);
-        offset >= 0 && width > 0 && height > 0 && stride >= width && end <= i64::from(pool)
-    }
-
-    /// Bytes from its first to its last; positive if it fits.
-    pub(super) fn bytes(self) -> usize {
-        self.stride as usize * self.height as usize
-    }
-
-    /// Bytes of one pixel, if the format has whole bytes and one plane. That is so for all formats
-    /// whose code is below 2, and for those four-letter codes that are listed.
-    fn bytes_per_pixel(self) -> Option<i64> {
-        match &self.format.to_le_bytes() {
-            [0 | 1, 0, 0, 0] => Some(4), // Argb8888, Xrgb8888
-            b"AB24" | b"XB24" | b"RA24" | b"RX24" | b"BA24" | b"BX24" | b"AR30" | b"XR30"
-            | b"AB30" | b"XB30" | b"RA30" | b"RX30" | b"BA30" | b"BX30" => Some(4),
-            b"RG16" | b"BG16" => Some(2),
-            b"AR4H" | b"XR4H" | b"AB4H" | b"XB4H" | b"AR48" | b"XR48" | b"AB48" | b"XB48" => {
-                Some(8)
-            }
-            _ => None,
-        }
-    }
-}
-
 impl PoolFile {
     pub(super) fn new(file: OwnedFd, open: Rc<()>) -> Result<PoolFile, PoolError> {
         let stat = rustix::fs::fstat(&file).map_err(|_| PoolError::NoFile)?;
@@ -125,44 +88,17 @@ impl PoolFile {
         region: &Region,
         to: &mut [u8],
     ) -> Result<u64, PoolError> {
-        let all = Rectangle::new(0, 0, layout.width, layout.height);
-        let (Some(all), Some(size)) = (all, layout.bytes_per_pixel()) else {
-            return self.read(layout, 0, layout.bytes(), to);
-        };
-        let rectangles = match region {
-            Region::All => vec![all],
-            Region::Some(rectangles) => rectangles.clone(),
-        };
-        let stride = i64::from(layout.stride);
         let mut copied = 0;
-        for rectangle in rectangles {
-            let Some(Rectangle { left, top, right, bottom }) = rectangle.intersection(all) else {
-                continue;
-            };
-            // Rows whose bytes are all wanted are read at once.
-            let (first, end) = ((left * size).min(stride), (right * size).min(stride));
-            if (first, right) == (0, all.right) {
-                let bytes = (bottom - top - 1) * stride + end;
-                copied += self.read(layout, (top * stride) as usize, bytes as usize, to)?;
-            } else {
-                for row in top..bottom {
-                    let from = (row * stride + first) as usize;
-                    copied += self.read(layout, from, (end - first) as usize, to)?;
-                }
-            }
+        for span in layout.spans(region) {
+            copied += span.len() as u64;
+            self.read(layout, span, to)?;
         }
         Ok(copied)
     }
 
-    fn read(
-        &self,
-        layout: Layout,
-        from: usize,
-        bytes: usize,
-        to: &mut [u8],
-    ) -> Result<u64, PoolError> {
-        let mut rest = to.get_mut(from..from + bytes).ok_or(PoolError::Short)?;
-        let mut offset = layout.offset as u64 + from as u64;
+    fn read(&self, layout: Layout, span: Range<usize>, to: &mut [u8]) -> Result<(), PoolError> {
+        let mut offset = layout.offset as u64 + span.start as u64;
+        let mut rest = to.get_mut(span).ok_or(PoolError::Short)?;
         while !rest.is_empty() {
             match rustix::io::pread(&self.file, &mut *rest, offset) {
                 Ok(0) => return Err(PoolError::Short),
@@ -174,7 +110,7 @@ impl PoolFile {
                 Err(error) => return Err(PoolError::Read(error)),
             }
         }
-        Ok(bytes as u64)
+        Ok(())
     }
 }
 
@@ -182,6 +118,7 @@ impl PoolFile {
 mod tests {
     use rustix::fs::MemfdFlags;
 
+    use super::super::damage::Rectangle;
     use super::*;
 
     const LAYOUT: Layout = Layout { offset: 8, width: 4, height: 3, stride: 20, format: 0 };
@@ -213,7 +150,7 @@ mod tests {
         let short = file(40);
         assert_eq!(short.copy(LAYOUT, &Region::All, &mut [0; 60]), Err(PoolError::Short));
         assert!(LAYOUT.fits(68) && !LAYOUT.fits(67));
-        assert!(!Layout { height: i32::MAX, stride: i32::MAX, ..LAYOUT }.fits(i32::MAX));
+        assert!(!Layout { height: i32::MAX, stride: i32::MAX, ..LAYOUT }.fits(i32::MAX.into()));
     }
 
     #[test]

@@ -6,14 +6,18 @@ use std::rc::Rc;
 use wayland_backend::protocol::{Interface, MessageDesc};
 
 use super::app::{App, Fault, display_error};
-use super::buffer::{Buffer, Pool};
+use super::buffer::{Buffer, Content, Pool};
 use super::damage::Rectangle;
+use super::layout::Layout;
 use super::objects::{AppId, HostId, NoNewObject, Role};
-use super::pool_file::{Layout, PoolFile};
+use super::pool_file::PoolFile;
 use super::sharing::Sharing;
 use super::surface::Attached;
 use super::trace::Direction;
 use super::wire::{self, Field, Header, Message, Value};
+
+/// `wl_registry.global`, by its number.
+const GLOBAL: u16 = 0;
 
 /// Errors of `wl_shm`.
 mod shm_error {
@@ -26,8 +30,8 @@ mod shm_error {
 pub(super) struct Request<'a> {
     pub(super) id: AppId,
     host: Option<HostId>,
-    interface: &'static Interface,
-    version: u32,
+    pub(super) interface: &'static Interface,
+    pub(super) version: u32,
     opcode: u16,
     pub(super) message: &'static MessageDesc,
     payload: &'a [u8],
@@ -36,7 +40,7 @@ pub(super) struct Request<'a> {
 }
 
 impl Request<'_> {
-    fn int(&self, index: usize) -> i32 {
+    pub(super) fn int(&self, index: usize) -> i32 {
         match self.fields.get(index) {
             Some(Field { value: Value::Int(value) | Value::Fixed(value), .. }) => *value,
             _ => 0, // Not by its signature.
@@ -104,6 +108,12 @@ impl App {
             (Some(Role::Buffer(_)), _) => self.destroy_buffer(request, sharing),
             (Some(Role::Surface(_)), _) => self.surface_request(request, sharing),
             (Some(Role::Viewport(_)), _) => self.viewport_request(request, sharing),
+            (Some(Role::Dmabuf), _) => self.dmabuf_request(&request),
+            (Some(Role::Params(_)), _) => self.params_request(request),
+            (Some(Role::Feedback), _) => {
+                self.remove_unknown_to_host(id);
+                Ok(())
+            }
             (Some(Role::Manager | Role::Native(_)), _) => self.native_request(request, sharing),
             _ => self.forward(request, sharing),
         }
@@ -157,20 +167,31 @@ impl App {
                         return Err(Fault::display(display_error::IMPLEMENTATION, text));
                     };
                     let role = role.take().unwrap_or_else(|| Role::of(child, named));
-                    let new = self.insert(AppId(new), child, version, role, true)?;
-                    message.replace(field.at, new.map_or(0, |new| new.0));
+                    let new = AppId(new);
+                    let is_registry = matches!(role, Role::Registry(_));
+                    let host = self.insert(new, child, version, role, true)?;
+                    message.replace(field.at, host.map_or(0, |host| host.0));
+                    if is_registry {
+                        self.offer_own(new);
+                    }
                 }
                 _ => {}
             }
         }
         self.host.send(&message.finish(), request.descriptors);
-        if request.message.is_destructor
-            && let Some(object) = self.objects.get_mut(id)
-        {
-            object.alive = false;
-            object.role = Role::Plain;
+        if request.message.is_destructor {
+            self.objects.end(id);
         }
         Ok(())
+    }
+
+    /// Tells a new registry of the global that the proxy serves itself.
+    fn offer_own(&mut self, registry: AppId) {
+        let Some(object) = self.objects.get_mut(registry) else { return };
+        let Role::Registry(globals) = &mut object.role else { return };
+        let Some((name, global)) = globals.own(&self.terms) else { return };
+        let message = Message::new(registry.0, GLOBAL).uint(name);
+        self.tell_app(message.string(global.interface.name).uint(global.version));
     }
 
     /// The host's number of an object that is an argument. A buffer that nobody has seen yet is
@@ -188,7 +209,7 @@ impl App {
         Err(Fault::display(display_error::INVALID_OBJECT, text))
     }
 
-    fn insert(
+    pub(super) fn insert(
         &mut self,
         id: AppId,
         interface: &'static Interface,
@@ -209,9 +230,10 @@ impl App {
     }
 
     /// An object that the host never knew is destroyed.
-    fn remove_unknown_to_host(&mut self, id: AppId) {
-        self.objects.remove(id);
-        self.tell_deleted(id);
+    pub(super) fn remove_unknown_to_host(&mut self, id: AppId) {
+        if self.objects.remove(id) {
+            self.tell_deleted(id);
+        }
     }
 
     fn bind(&mut self, request: Request<'_>) -> Result<(), Fault> {
@@ -222,13 +244,19 @@ impl App {
         };
         let Some(object) = self.objects.get(request.id) else { return Ok(()) };
         let Role::Registry(globals) = &object.role else { return Ok(()) };
-        let Some(bound) = globals.bindable(name, interface, version) else {
+        let Some(global) = globals.bindable(name, interface, version) else {
             let text = format!(
                 "there is no global {name} that is {} of version {version}",
                 String::from_utf8_lossy(interface)
             );
             return Err(Fault::new(request.id, display_error::INVALID_OBJECT, text));
         };
+        let bound = global.interface;
+        if global.is_own {
+            self.insert(AppId(new), bound, version, Role::Dmabuf, false)?;
+            self.tell_formats(AppId(new), version);
+            return Ok(());
+        }
         let Some(registry) = request.host else { return Ok(()) }; // Was forwarded, so it has one.
         let new = self.insert(AppId(new), bound, version, Role::of(bound, None), true)?;
         let mut message = Message::with_payload(registry.0, request.opcode, request.payload);
@@ -246,17 +274,27 @@ impl App {
             return Err(Fault::new(id, shm_error::INVALID_STRIDE, text));
         }
         let Some(file) = request.descriptors.into_iter().next() else { return Ok(()) };
-        let open_files = Rc::clone(&self.open_files);
-        // One is the app's own, one is for this pool.
-        if Rc::strong_count(&open_files) > self.most_files + 1 {
-            let text = format!("more than {} pools of one program are open", self.most_files);
-            return Err(Fault::display(display_error::NO_MEMORY, text));
+        if self.too_many_files() {
+            return Err(self.no_more_files());
         }
+        let open_files = Rc::clone(&self.open_files);
         let file = PoolFile::new(file, open_files)
             .map_err(|error| Fault::new(id, shm_error::INVALID_FD, error.to_string()))?;
         let Some(child) = request.message.child_interface else { return Ok(()) };
         let role = Role::Pool(Pool { file: Rc::new(file), size });
         self.insert(new, child, request.version, role, false).map(drop)
+    }
+
+    /// Whether the app has as many files open as it may.
+    pub(super) fn too_many_files(&self) -> bool {
+        // One is the app's own.
+        Rc::strong_count(&self.open_files) > self.terms.most_files
+    }
+
+    pub(super) fn no_more_files(&self) -> Fault {
+        let most = self.terms.most_files;
+        let text = format!("more than {most} pools of one program are open");
+        Fault::display(display_error::NO_MEMORY, text)
     }
 
     fn create_buffer(&mut self, request: &Request<'_>) -> Result<(), Fault> {
@@ -273,12 +311,13 @@ impl App {
             let text = format!("the format {:#x} is not offered", layout.format);
             return Err(Fault::new(request.id, shm_error::INVALID_FORMAT, text));
         }
-        if !layout.fits(pool.size) {
+        if !layout.fits(pool.size.into()) {
             let text = format!("{layout:?} does not fit a pool of {} bytes", pool.size);
             return Err(Fault::new(request.id, shm_error::INVALID_STRIDE, text));
         }
         let Some(child) = request.message.child_interface else { return Ok(()) };
-        let role = Role::Buffer(Box::new(Buffer::new(Rc::clone(&pool.file), layout)));
+        let role =
+            Role::Buffer(Box::new(Buffer::new(Content::Pool(Rc::clone(&pool.file)), layout)));
         self.insert(AppId(request.uint(0)), child, request.version, role, false).map(drop)
     }
 

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -15,8 +16,10 @@ use super::app::{App, Turn, display_error};
 use super::child::Program;
 use super::descriptors;
 use super::endpoint::Endpoint;
+use super::fence::Awaited;
 use super::listener::{ListenError, Listener};
 use super::statistics::Statistics;
+use super::terms::{GpuChoice, Terms, VersionLimit};
 use super::trace::{Trace, TraceFilter};
 use super::upstream::{News, Upstream, UpstreamError};
 use super::wire::Message;
@@ -38,6 +41,10 @@ pub struct Config {
     pub socket: Option<String>,
     /// Which messages are written to stderr, if any.
     pub trace: Option<TraceFilter>,
+    /// What programs are told to draw with, if they draw by a GPU.
+    pub gpu: GpuChoice,
+    /// Interfaces that are offered in older versions, or not at all.
+    pub limits: Vec<VersionLimit>,
     /// A program to run, and to end with; none if empty.
     pub command: Vec<OsString>,
 }
@@ -51,6 +58,15 @@ pub enum ProxyError {
     /// There is no socket for apps.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The device that programs are to draw with is none.
+    #[error("cannot use the GPU {}: {cause}", path.display())]
+    Gpu {
+        /// What was given.
+        path: PathBuf,
+        /// What the kernel said.
+        #[source]
+        cause: io::Error,
+    },
     /// The program cannot be started.
     #[error("cannot start the program {0}")]
     Program(#[source] io::Error),
@@ -92,8 +108,7 @@ struct Proxy {
     statistics: Statistics,
     program: Option<Program>,
     exit: Option<u8>,
-    /// Pools that each app may have open.
-    most_files: usize,
+    terms: Rc<Terms>,
 }
 
 /// An app, and what wakes it.
@@ -101,6 +116,8 @@ struct Running {
     app: App,
     stream: StreamId,
     sides: [Watch; 2],
+    /// What its next commit waits for.
+    fence: Option<Awaited<Proxy>>,
 }
 
 /// A socket in the event loop.
@@ -152,6 +169,10 @@ impl Watch {
 /// started. Later a display domain that goes away ends the apps, and the proxy waits for new ones.
 pub fn run(config: Config) -> Result<u8, ProxyError> {
     let mut event_loop: EventLoop<'static, Proxy> = EventLoop::try_new()?;
+    let gpu = config.gpu.choose().map_err(|(path, cause)| {
+        let path = path.to_owned();
+        ProxyError::Gpu { path, cause }
+    })?;
     let upstream = Upstream::connect(&config.link)?;
     let listener = Rc::new(Listener::open(config.socket.as_deref())?);
     let mut proxy = Proxy {
@@ -168,14 +189,15 @@ pub fn run(config: Config) -> Result<u8, ProxyError> {
         statistics: Statistics::default(),
         program: None,
         exit: None,
-        most_files: 0,
+        terms: Rc::default(),
     };
     proxy.watch_upstream(upstream)?;
     proxy.listen()?;
     tracing::info!("apps connect with WAYLAND_DISPLAY={}", proxy.listener.name());
     proxy.start_program()?;
     // Only now: programs should begin with the limits that they are used to.
-    proxy.most_files = descriptors::share(MOST_APPS as u64);
+    let most_files = descriptors::share(MOST_APPS as u64);
+    proxy.terms = Rc::new(Terms { most_files, gpu, limits: proxy.config.limits.clone() });
     loop {
         let more = proxy.link_awake || !proxy.awake.is_empty();
         event_loop.dispatch(more.then_some(Duration::ZERO), &mut proxy)?;
@@ -347,7 +369,7 @@ impl Proxy {
             self.next += 1;
             let name = format!("domain {own}, {} #{stream}", program_of(&socket));
             let trace = Trace::new(name, self.config.trace.clone());
-            let app = App::new(Endpoint::new(socket), host, trace, self.most_files);
+            let app = App::new(Endpoint::new(socket), host, trace, Rc::clone(&self.terms));
             let sides = (|| {
                 let app_side = Watch::new(&self.handle, app.app.socket(), number, Side::App)?;
                 let host_side = Watch::new(&self.handle, app.host.socket(), number, Side::Host)?;
@@ -356,7 +378,7 @@ impl Proxy {
             match sides {
                 Ok(sides) => {
                     tracing::debug!("{} has connected", app.trace.name());
-                    self.apps.insert(number, Running { app, stream, sides });
+                    self.apps.insert(number, Running { app, stream, sides, fence: None });
                     self.awake.insert(number);
                 }
                 Err(error) => tracing::warn!(%error, "cannot watch a program"),
@@ -391,7 +413,19 @@ impl Proxy {
         let [app_side, host_side] = &mut running.sides;
         app_side.watch_for_room(running.app.app.is_blocked())?;
         host_side.watch_for_room(running.app.host.is_blocked())?;
+        if let Some(fence) = running.app.take_fence() {
+            let told = move |proxy: &mut Proxy, passed| proxy.fence_passed(number, passed);
+            running.fence = Some(Awaited::new(&self.handle, fence, told)?);
+        }
         Ok(())
+    }
+
+    /// What an app's commit waited for has come, or will be waited for no longer.
+    fn fence_passed(&mut self, number: AppNumber, passed: bool) {
+        let Some(running) = self.apps.get_mut(&number) else { return };
+        running.fence = None;
+        running.app.stop_waiting(passed);
+        self.awake.insert(number);
     }
 
     /// Takes back what was still mapped when its app ended, now or soon.

@@ -2,7 +2,8 @@
 
 use std::os::fd::BorrowedFd;
 
-use super::pool_file::{Layout, PoolFile};
+use super::buffer::Content;
+use super::layout::Layout;
 use crate::domain::DomainId;
 use crate::export::{ExportError, Exporter};
 use crate::grant::{Access, GrantedMemory, PAGE_SIZE};
@@ -90,12 +91,12 @@ impl Sharing {
     /// granted as they are, else fresh ones to be copied to.
     pub(super) fn export(
         &mut self,
-        file: &PoolFile,
+        content: &Content,
         layout: Layout,
         held: Held,
     ) -> Result<Exported, NotShared> {
         held.check(layout.bytes())?;
-        if let Some(sealed) = file.sealed(layout) {
+        if let Some(sealed) = content.sealed(layout) {
             let (first, begin) = (layout.offset / PAGE, layout.offset % PAGE);
             let bytes = begin as usize + layout.bytes();
             match self.exporter.export_file(sealed, first as u32, bytes) {

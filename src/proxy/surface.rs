@@ -69,6 +69,11 @@ impl Surface {
         self.pending.attach = Some(buffer);
     }
 
+    /// The buffer that the next commit is to show, if it is to show another.
+    pub(super) fn newly_attached(&self) -> Option<AppId> {
+        self.pending.attach.flatten().map(|attached| attached.buffer)
+    }
+
     pub(super) fn damage(&mut self, rectangle: Option<Rectangle>, of_buffer: bool) {
         let pending = &mut self.pending;
         let list = if of_buffer { &mut pending.buffer_damage } else { &mut pending.surface_damage };
