@@ -18,8 +18,17 @@ pub(crate) const RUN: &[&str] = &["xkb-data"];
 pub(crate) const TEST: &[&str] = &["libwayland-bin", "wlcs"];
 
 /// Unmodified Wayland programs, for the tests of the proxy to run.
-pub(crate) const PROGRAMS: &[&str] =
-    &["weston", "foot", "wl-clipboard", "wayland-utils", "gtk-4-examples", "libsdl2-tests", "mpv"];
+pub(crate) const PROGRAMS: &[&str] = &[
+    "weston",
+    "foot",
+    "wl-clipboard",
+    "wayland-utils",
+    "gtk-4-examples",
+    "libsdl2-tests",
+    "mpv",
+    "qt6-wayland",
+    "qt6ct",
+];
 
 /// To boot a real Xen: see `lab/images`.
 pub(crate) const LAB: &[&str] =

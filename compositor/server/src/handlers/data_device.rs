@@ -29,6 +29,8 @@ pub(crate) struct SelectionOwners {
     primary: Option<ClientOrigin>,
     /// Whose drag is under way.
     pub(crate) drag: Option<ClientOrigin>,
+    /// Drags that ended where they were welcome.
+    accepted_drops: u64,
 }
 
 impl SelectionHandler for State {
@@ -57,6 +59,16 @@ impl SelectionHandler for State {
 }
 
 impl State {
+    /// Whether something is being dragged.
+    pub fn is_dragging(&self) -> bool {
+        self.selections.drag.is_some()
+    }
+
+    /// How many drags have ended where they were welcome.
+    pub fn accepted_drops(&self) -> u64 {
+        self.selections.accepted_drops
+    }
+
     /// Offer the selections to the client that now has the keyboard, if they come from the same
     /// domain: what one domain copies, another neither reads nor learns of.
     pub(crate) fn selection_focus_changed(&mut self, focus: Option<&WlSurface>) {
@@ -97,7 +109,8 @@ impl ClientDndGrabHandler for State {
         self.cursor_changed();
     }
 
-    fn dropped(&mut self, _target: Option<WlSurface>, _validated: bool, _seat: Seat<State>) {
+    fn dropped(&mut self, _target: Option<WlSurface>, validated: bool, _seat: Seat<State>) {
+        self.selections.accepted_drops += u64::from(validated);
         self.selections.drag = None;
         self.cursor.icon = None;
         self.cursor_changed();

@@ -14,7 +14,7 @@ use smithay::{
             protocol::{wl_callback::WlCallback, wl_surface::WlSurface},
         },
     },
-    utils::{Clock, Monotonic, Time},
+    utils::{Monotonic, Time},
     wayland::{
         compositor::{SurfaceAttributes, TraversalAction, with_surface_tree_downward},
         fifo::FifoBarrierCachedState,
@@ -39,6 +39,8 @@ pub struct OutputView {
     pub pictures: u64,
     /// The time between two vertical blanks; `None` for no waiting.
     period: Option<Duration>,
+    /// Vertical blanks come only from [`State::vblank_by_hand`].
+    by_hand: bool,
     /// When the last picture was seen.
     last_vblank: Option<Time<Monotonic>>,
     /// Vertical blanks since the start.
@@ -89,6 +91,7 @@ impl OutputView {
             redraw: RedrawState::default(),
             pictures: 0,
             period,
+            by_hand: false,
             last_vblank: None,
             sequence: 0,
         }
@@ -151,17 +154,18 @@ impl State {
         }
         let must_wait = view.redraw.drawn();
         match view.period {
-            None => self.vblank(),
+            _ if view.by_hand => {}
+            None => self.vblank(self.clock.now()),
             Some(_) if must_wait => {
                 let delay = view.until_vblank(self.clock.now());
                 let timer = Timer::from_duration(delay);
                 let inserted = self.loop_handle.insert_source(timer, |_, (), state| {
-                    state.vblank();
+                    state.vblank(state.clock.now());
                     TimeoutAction::Drop
                 });
                 if let Err(error) = inserted {
                     tracing::error!(%error, "cannot wait for the vertical blank");
-                    self.vblank();
+                    self.vblank(self.clock.now());
                 }
             }
             Some(_) => {}
@@ -169,9 +173,24 @@ impl State {
         Ok(())
     }
 
+    /// From now on there is no vertical blank but those of [`vblank_by_hand`](Self::vblank_by_hand).
+    /// For tests that compare programs which move: what they draw depends on when.
+    pub fn await_vblanks_by_hand(&mut self) {
+        self.output.by_hand = true;
+    }
+
+    /// Whether a client waits for the picture that was drawn to be seen.
+    pub fn is_awaited(&self) -> bool {
+        !self.output.waiting.callbacks.is_empty()
+    }
+
+    /// What was drawn last is seen, at this time of the monotonic clock.
+    pub fn vblank_by_hand(&mut self, time: Duration) {
+        self.vblank(Time::from(time));
+    }
+
     /// The picture that was drawn last is now seen: tell those who wait for it.
-    fn vblank(&mut self) {
-        let now = Clock::<Monotonic>::new().now();
+    fn vblank(&mut self, now: Time<Monotonic>) {
         let view = &mut self.output;
         view.redraw.vblank();
         view.last_vblank = Some(now);
