@@ -7,7 +7,6 @@ use std::collections::{HashMap, HashSet};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
-use super::clock::ClockOffset;
 use super::endpoint::{Broken, Endpoint};
 use super::native::Natives;
 use super::objects::{AppId, Hidden, HostId, Objects};
@@ -16,6 +15,7 @@ use super::statistics::Statistics;
 use super::trace::Trace;
 use super::wire::{HEADER, Header, Message};
 use crate::id::HyperDmabufId;
+use crate::link::ClockOffset;
 
 /// Rounds of one turn: then the other apps have theirs.
 const ROUNDS: usize = 8;
@@ -46,6 +46,7 @@ pub(super) struct App {
     pub(super) host: Endpoint,
     pub(super) objects: Objects,
     pub(super) trace: Trace,
+    /// As of now; it changes while the link is open.
     pub(super) clock: ClockOffset,
     pub(super) statistics: Statistics,
     /// False until the host has listed its globals to the proxy.

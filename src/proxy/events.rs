@@ -6,6 +6,7 @@ use hyper_dmabuf_protocol::client::__interfaces::{
 use wayland_backend::protocol::MessageDesc;
 
 use super::app::{App, Fault, display_error};
+use super::clock;
 use super::interfaces::WL_REGISTRY_INTERFACE;
 use super::objects::{AppId, Hidden, HostId, Owner, Role};
 use super::sharing::Sharing;
@@ -163,7 +164,7 @@ impl App {
         if !alive {
             return Ok(());
         }
-        self.clock.translate(interface.name, message.name, &fields, &mut event);
+        clock::translate(self.clock, interface.name, message.name, &fields, &mut event);
         self.app.send(&event.finish(), descriptors);
         if message.is_destructor
             && let Some(object) = self.objects.get_mut(id)

@@ -370,10 +370,12 @@ impl Proxy {
 
     fn turn_app(&mut self, number: AppNumber) -> Result<(), ProxyError> {
         let Some((upstream, _)) = &mut self.upstream else { return Ok(()) };
+        let clock = upstream.clock_offset();
         let (Some(sharing), Some(running)) = (upstream.sharing(), self.apps.get_mut(&number))
         else {
             return Ok(());
         };
+        running.app.clock = clock;
         match running.app.turn(sharing) {
             Turn::More => {
                 self.awake.insert(number);

@@ -9,7 +9,7 @@ use crate::client::Address;
 use crate::grant::GrantError;
 use crate::hypervisor::shm::{self, DEFAULT_PAGES, DomainMemory};
 use crate::link::{
-    Limits, Link, LinkError, LinkEvent, OpenError, Reason, ReasonCode, Role, StreamId,
+    ClockOffset, Limits, Link, LinkError, LinkEvent, OpenError, Reason, ReasonCode, Role, StreamId,
 };
 
 /// Pages of apps' own files that are shown at a time: 2 GiB, which costs nothing here.
@@ -22,6 +22,8 @@ pub(super) struct Upstream {
     memory: DomainMemory,
     /// From the handshake on.
     sharing: Option<Sharing>,
+    /// As it was told to people.
+    clock: ClockOffset,
 }
 
 /// Why the display domain could not be reached.
@@ -61,7 +63,7 @@ impl Upstream {
         let transport = shm::connect(path, &memory)?;
         transport.set_nonblocking(true)?;
         let link = Link::new(transport, Role::Guest, Limits::default())?;
-        Ok(Upstream { link, memory, sharing: None })
+        Ok(Upstream { link, memory, sharing: None, clock: ClockOffset::NONE })
     }
 
     /// What becomes readable when [`news`](Self::news) has something to do.
@@ -86,12 +88,31 @@ impl Upstream {
                 LinkEvent::Closed { reason, .. } => news.push(News::Closed(reason)),
             }
         }
+        self.tell_clock();
         Ok(news)
+    }
+
+    fn tell_clock(&mut self) {
+        let before = std::mem::replace(&mut self.clock, self.link.clock_offset());
+        if self.clock == before {
+            return;
+        }
+        let ahead = self.clock.nanoseconds() as f64 / 1e9;
+        if before == ClockOffset::NONE {
+            tracing::info!("this domain's clock is {ahead:.6} s ahead of the display domain's");
+        } else {
+            tracing::debug!("this domain's clock is {ahead:.6} s ahead of the display domain's");
+        }
     }
 
     /// What is shared; `None` before the handshake.
     pub(super) fn sharing(&mut self) -> Option<&mut Sharing> {
         self.sharing.as_mut()
+    }
+
+    /// How far this domain's clock is ahead of the display domain's.
+    pub(super) fn clock_offset(&self) -> ClockOffset {
+        self.link.clock_offset()
     }
 
     /// A stream of its own for one app.
