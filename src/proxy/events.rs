@@ -111,6 +111,13 @@ impl App {
         let (interface, version, alive) = (object.interface, object.version, object.alive);
         let mut event = Message::with_payload(id.0, header.opcode, payload);
         match (&mut object.role, message.name) {
+            (Role::Registry(_), "global")
+                if !sharing.grants_files()
+                    && text(&fields, 1) == HYPER_DMABUF_MANAGER_V1_INTERFACE.name.as_bytes() =>
+            {
+                // What a program exports itself could not be handed on.
+                return Ok(());
+            }
             (Role::Registry(globals), "global") => {
                 let offered = globals.offered(uint(&fields, 0), text(&fields, 1), uint(&fields, 2));
                 let (Some(global), Some(version)) = (offered, fields.get(2)) else { return Ok(()) };

@@ -12,6 +12,7 @@ use calloop::generic::Generic;
 use calloop::{Dispatcher, EventLoop, Interest, LoopHandle, Mode, PostAction, RegistrationToken};
 
 use super::app::{App, Turn, display_error};
+use super::causes::with_causes;
 use super::child::Program;
 use super::descriptors;
 use super::endpoint::Endpoint;
@@ -277,9 +278,10 @@ impl Proxy {
             match Upstream::connect(&self.config.link) {
                 Ok(upstream) => self.watch_upstream(upstream)?,
                 Err(error) => {
+                    let error = with_causes(&error);
                     tracing::warn!("{error}");
                     for socket in self.waiting.drain(..) {
-                        refuse(socket, &error.to_string());
+                        refuse(socket, &error);
                     }
                 }
             }
