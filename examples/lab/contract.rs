@@ -17,11 +17,11 @@ use crate::stream::Lines;
 static OWNER: Mutex<Option<(DomainId, Lines)>> = Mutex::new(None);
 
 /// Runs the tests whose names contain `filter`, and prints a line for each.
-pub(crate) fn run(guest: DomainId, filter: &str) -> anyhow::Result<ExitCode> {
+pub(crate) fn run<const OF_FILES: bool>(guest: DomainId, filter: &str) -> anyhow::Result<ExitCode> {
     let connected = Lines::connect(guest).context("cannot reach the owner")?;
     *OWNER.lock().expect("nobody panicked yet") = Some((guest, connected));
     let (mut passed, mut failed) = (0, 0);
-    for (name, test) in contract::tests::<Xen>() {
+    for (name, test) in contract::tests::<Xen<OF_FILES>>() {
         if !name.contains(filter) {
             continue;
         }
@@ -65,7 +65,8 @@ fn guest() -> DomainId {
     OWNER.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_ref().expect("connected").0
 }
 
-struct Xen {
+/// The owner grants pages of its own, or of files.
+struct Xen<const OF_FILES: bool> {
     foreign: Arc<ForeignDomain>,
 }
 
@@ -92,10 +93,12 @@ fn memory(answer: &str) -> Memory {
     Memory { id, references, gone: false }
 }
 
-impl Rig for Xen {
+impl<const OF_FILES: bool> Rig for Xen<OF_FILES> {
     type Memory = Memory;
 
     const OWNER_SEES_MAPPINGS: bool = false;
+
+    const GRANTS_READ_ONLY: bool = !OF_FILES;
 
     fn new(_: u32) -> Self {
         Xen { foreign: Arc::new(ForeignDomain::new(guest())) }

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! lab owner DISPLAY              in a guest: grant what the other side asks for
+//! lab owner-of-files DISPLAY     the same with pages of files, as programs hand them over
 //! lab contract GUEST [TEST]      in the display domain: the contract of grants, against an owner
+//! lab contract-of-files GUEST [TEST]
 //! lab hold GUEST REF...          map pages for reading until killed
 //! lab say DOMAIN LINE            to the vchan that a domain offers, and print what it answers
 //! lab keep CMD ARG...            in a guest: run a program for ever, and kill it whenever the
@@ -20,6 +22,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use hyper_dmabuf::domain::DomainId;
+use hyper_dmabuf::grant::contract::Files;
+use hyper_dmabuf::hypervisor::xen::OwnMemory;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -35,9 +39,14 @@ fn main() -> ExitCode {
 
 fn run(arguments: &[&str]) -> anyhow::Result<ExitCode> {
     match arguments {
-        ["owner", display] => owner::run(domain(display)?).map(|()| ExitCode::SUCCESS),
-        ["contract", guest] => contract::run(domain(guest)?, ""),
-        ["contract", guest, test] => contract::run(domain(guest)?, test),
+        ["owner", display] => owner::run(domain(display)?, &OwnMemory::new()),
+        ["owner-of-files", display] => owner::run(domain(display)?, &Files(OwnMemory::new())),
+        ["contract", guest, test @ ..] => {
+            contract::run::<false>(domain(guest)?, test.first().unwrap_or(&""))
+        }
+        ["contract-of-files", guest, test @ ..] => {
+            contract::run::<true>(domain(guest)?, test.first().unwrap_or(&""))
+        }
         ["say", server, line] => {
             let mut lines = stream::Lines::connect(domain(server)?)?;
             lines.send(line)?;

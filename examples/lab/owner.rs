@@ -11,12 +11,12 @@
 //! | `directory ID` | `ok ID REF,REF,…` |
 
 use std::collections::HashMap;
+use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use hyper_dmabuf::domain::DomainId;
 use hyper_dmabuf::grant::contract::{NotGranted, Owner, Peer};
 use hyper_dmabuf::grant::{Access, GrantPages, GrantedMemory, PageCount};
-use hyper_dmabuf::hypervisor::xen::{GrantedPages, OwnMemory};
 
 use crate::stream::Lines;
 
@@ -24,11 +24,14 @@ use crate::stream::Lines;
 const STRANGER: u16 = 0x7000;
 
 /// Serves one mapper after the other.
-pub(crate) fn run(display: DomainId) -> anyhow::Result<()> {
+pub(crate) fn run<G: GrantPages + Clone>(
+    display: DomainId,
+    grants: &G,
+) -> anyhow::Result<ExitCode> {
     loop {
         let mut lines = Lines::offer(display)?;
         let stranger = DomainId::new(STRANGER).context("a number of a domain")?;
-        let owner = Owner { grants: OwnMemory::new(), mapper: display, stranger };
+        let owner = Owner { grants: grants.clone(), mapper: display, stranger };
         let mut half = Half { owner, memory: HashMap::new(), last: 0 };
         while let Some(line) = lines.receive()? {
             let answer = half.answer(&line.split(' ').collect::<Vec<_>>());
@@ -37,13 +40,13 @@ pub(crate) fn run(display: DomainId) -> anyhow::Result<()> {
     }
 }
 
-struct Half {
-    owner: Owner<OwnMemory>,
-    memory: HashMap<u32, GrantedPages>,
+struct Half<G: GrantPages> {
+    owner: Owner<G>,
+    memory: HashMap<u32, G::Memory>,
     last: u32,
 }
 
-impl Half {
+impl<G: GrantPages> Half<G> {
     fn answer(&mut self, words: &[&str]) -> anyhow::Result<String> {
         match words {
             ["grant", to, pages, access] => {
@@ -58,17 +61,17 @@ impl Half {
             }
             ["write", id, page, word] => {
                 let memory = self.memory.get(&id.parse()?).context("no such memory")?;
-                Owner::<OwnMemory>::write(memory, page.parse()?, word.parse()?);
+                Owner::<G>::write(memory, page.parse()?, word.parse()?);
                 Ok("ok".to_owned())
             }
             ["word", id, page] => {
                 let memory = self.memory.get(&id.parse()?).context("no such memory")?;
-                Ok(format!("ok {}", Owner::<OwnMemory>::first_word(memory, page.parse()?)))
+                Ok(format!("ok {}", Owner::<G>::first_word(memory, page.parse()?)))
             }
             ["end", id] => {
                 let id = id.parse()?;
                 let memory = self.memory.remove(&id).context("no such memory")?;
-                match Owner::<OwnMemory>::end(memory) {
+                match Owner::<G>::end(memory) {
                     Ok(()) => Ok("ok".to_owned()),
                     Err(memory) => {
                         self.memory.insert(id, memory);
@@ -90,7 +93,7 @@ impl Half {
         }
     }
 
-    fn keep(&mut self, memory: GrantedPages) -> String {
+    fn keep(&mut self, memory: G::Memory) -> String {
         self.last += 1;
         let references: Vec<String> = memory.references().iter().map(ToString::to_string).collect();
         self.memory.insert(self.last, memory);

@@ -7,11 +7,11 @@ use std::thread;
 
 use wayland_client::Connection;
 
-use super::{Address, BindError, Sharing};
+use super::{Address, BindError, ReachError, Reached, Sharing};
 use crate::grant::GrantError;
-use crate::hypervisor::shm::{self, DEFAULT_PAGES, DomainMemory};
-use crate::hypervisor::{SharedMemory, xen};
-use crate::link::{Limits, Link, LinkError, LinkEvent, Reason, ReasonCode, Role, Transport};
+use crate::hypervisor::shm::{DEFAULT_PAGES, DomainMemory};
+use crate::hypervisor::{GuestTransport, SharedMemory};
+use crate::link::{Limits, Link, LinkError, LinkEvent, Reason, ReasonCode, Role};
 
 /// A Wayland connection to the display domain, and the memory to be shared over it.
 #[derive(Debug)]
@@ -28,12 +28,9 @@ pub enum ConnectError {
     /// There is no memory to share.
     #[error("cannot make this domain's shareable memory")]
     Memory(#[from] GrantError),
-    /// Nobody answers at the other end of the link.
+    /// There is no way to it.
     #[error(transparent)]
-    Rendezvous(#[from] shm::ConnectError),
-    /// No link can be offered to the display domain.
-    #[error("cannot offer a link to the display domain")]
-    Xen(#[from] xen::RendezvousError),
+    Reach(#[from] ReachError),
     /// The link could not be set up.
     #[error("cannot set the link up")]
     Link(#[from] LinkError),
@@ -73,23 +70,11 @@ impl Guest {
     /// Nobody listens at `address`, or the system is out of something. On Xen nobody needs to
     /// listen yet: the connection waits for the display domain.
     pub fn connect(address: &Address) -> Result<Guest, ConnectError> {
-        match address {
-            Address::Shm(path) => {
-                let memory = DomainMemory::new(DEFAULT_PAGES)?;
-                let transport = shm::connect(path, &memory)?;
-                let nonblocking = transport.set_nonblocking(true);
-                nonblocking.map_err(|cause| ConnectError::System {
-                    what: "make the link non-blocking",
-                    cause,
-                })?;
-                Self::new(carry(transport)?, SharedMemory::Shm(memory), true)
-            }
-            Address::Xen(display) => {
-                let socket = carry(xen::connect(*display)?)?;
-                Self::new(socket, SharedMemory::Xen(xen::OwnMemory::new()), true)
-            }
-            Address::Wayland(name) => Self::from_wayland(wayland_socket(name.as_deref())?),
+        if let Address::Wayland(name) = address {
+            return Self::from_wayland(wayland_socket(name.as_deref())?);
         }
+        let Reached { transport, memory } = address.reach(0)?;
+        Self::new(carry(transport)?, memory, true)
     }
 
     /// A guest on a socket that is connected to a Wayland compositor on the same machine.
@@ -130,7 +115,7 @@ impl Guest {
 }
 
 /// Carries one Wayland connection over a link; returns the app's end of it.
-fn carry<T: Transport + Send + 'static>(transport: T) -> Result<UnixStream, ConnectError> {
+fn carry(transport: GuestTransport) -> Result<UnixStream, ConnectError> {
     let system = |what| move |cause| ConnectError::System { what, cause };
     let mut link = Link::new(transport, Role::Guest, Limits::default())?;
     let (app, compositor) = UnixStream::pair().map_err(system("make a socket pair"))?;

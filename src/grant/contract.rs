@@ -1,12 +1,18 @@
 //! What any back end must do, written once: `contract_tests!(Rig)` makes the tests of one, and
-//! [`tests`] are the same for a program that runs them where the hypervisor is.
+//! [`tests`] are the same for a program that runs them where the hypervisor is. A back end that
+//! grants pages of files does the same for those: [`Files`].
 
+use std::os::fd::AsFd;
+use std::ptr::NonNull;
 use std::sync::Arc;
+
+use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::mm::{MapFlags, ProtFlags};
 
 use super::directory::{self, Directory, ReadError};
 use super::{
-    Access, ForeignMemory, GrantError, GrantPages, GrantRef, GrantedMemory, MapError, Mapping,
-    PAGE_SIZE, PageCount, StillMapped, View,
+    Access, ForeignMemory, GrantError, GrantFile, GrantPages, GrantRef, GrantedMemory, MapError,
+    Mapping, PAGE_SIZE, PageCount, StillMapped, View,
 };
 use crate::domain::DomainId;
 
@@ -18,6 +24,12 @@ pub trait Rig: Sized {
     /// Whether the owner can tell that its pages are mapped. Where it cannot, its kernel keeps them
     /// aside by itself.
     const OWNER_SEES_MAPPINGS: bool;
+
+    /// Whether pages can be granted for reading only.
+    const GRANTS_READ_ONLY: bool = true;
+
+    /// Whether pages that nobody maps any more can be mapped again, while they are granted.
+    const MAPS_AGAIN: bool = true;
 
     /// The owner has room for `pages` pages at least.
     fn new(pages: u32) -> Self;
@@ -131,6 +143,94 @@ impl<G: GrantPages> Owner<G> {
     }
 }
 
+/// Pages of files, as a back end grants them ([`GrantFile`]): each memory is a sealed file of its
+/// own, which the owner also maps, as the program that draws into it does.
+#[derive(Clone, Debug)]
+pub struct Files<G>(pub G);
+
+/// A file whose pages are granted.
+#[derive(Debug)]
+pub struct FileMemory<M> {
+    granted: M,
+    mapped: MappedFile,
+}
+
+/// The file as its program sees it.
+#[derive(Debug)]
+struct MappedFile {
+    start: NonNull<u8>,
+    bytes: usize,
+}
+
+// SAFETY: the mapping is this value's own, and through it only its address can be had.
+unsafe impl Send for MappedFile {}
+
+impl Drop for MappedFile {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours, and whoever used its address kept `self`.
+        let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.bytes) };
+    }
+}
+
+/// Pages of the file before those that are granted, so that the first one is not the file's.
+const BEFORE: u32 = 3;
+
+impl<G: GrantFile> GrantPages for Files<G> {
+    type Memory = FileMemory<G::Memory>;
+
+    fn grant(
+        &self,
+        pages: PageCount,
+        to: DomainId,
+        access: Access,
+    ) -> Result<Self::Memory, GrantError> {
+        let system = |cause| GrantError::System { what: "make a file", cause };
+        let before = BEFORE as usize * PAGE_SIZE;
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let file = rustix::fs::memfd_create("contract", flags).map_err(system)?;
+        rustix::fs::ftruncate(&file, (before + pages.bytes()) as u64).map_err(system)?;
+        rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK).map_err(system)?;
+        let granted = self.0.grant_file(file.as_fd(), BEFORE, pages, to, access)?;
+        let (protection, bytes) = (ProtFlags::READ | ProtFlags::WRITE, pages.bytes());
+        // SAFETY: a new mapping at an address of the kernel's choice replaces nothing.
+        let start = unsafe {
+            let at = std::ptr::null_mut();
+            rustix::mm::mmap(at, bytes, protection, MapFlags::SHARED, &file, before as u64)
+        };
+        let start = NonNull::new(start.map_err(system)?.cast::<u8>());
+        let start = start.ok_or_else(|| system(rustix::io::Errno::NOMEM))?;
+        assert_eq!(granted.bytes().len(), 0, "the pages are not the granting side's");
+        Ok(FileMemory { granted, mapped: MappedFile { start, bytes } })
+    }
+
+    fn reclaim(&self) -> usize {
+        self.0.reclaim()
+    }
+
+    fn peer_gone(&self, peer: DomainId) {
+        self.0.peer_gone(peer);
+    }
+}
+
+impl<M: GrantedMemory> GrantedMemory for FileMemory<M> {
+    fn references(&self) -> &[GrantRef] {
+        self.granted.references()
+    }
+
+    fn bytes(&self) -> NonNull<[u8]> {
+        NonNull::slice_from_raw_parts(self.mapped.start, self.mapped.bytes)
+    }
+
+    fn access(&self) -> Access {
+        self.granted.access()
+    }
+
+    fn end(self) -> Result<(), StillMapped<Self>> {
+        let FileMemory { granted, mapped } = self;
+        granted.end().map_err(|StillMapped(granted)| StillMapped(FileMemory { granted, mapped }))
+    }
+}
+
 fn pages(count: u32) -> PageCount {
     PageCount::new(count).unwrap()
 }
@@ -145,6 +245,15 @@ fn end<R: Rig>(rig: &R, memory: R::Memory) {
 
 fn map<R: Rig>(rig: &R, references: &[GrantRef], access: Access) -> Box<dyn Mapping> {
     rig.foreign().map(references, access).unwrap()
+}
+
+/// A mapping to be kept meanwhile, where pages could not be mapped again; and how many it maps.
+fn keep<R: Rig>(rig: &R, memory: &R::Memory) -> (Option<Box<dyn Mapping>>, usize) {
+    let references = R::references(memory);
+    if R::MAPS_AGAIN {
+        return (None, 0);
+    }
+    (Some(map(rig, references, Access::ReadOnly)), references.len())
 }
 
 fn view(mapping: Box<dyn Mapping>) -> View {
@@ -214,8 +323,11 @@ fn writable_grant_can_be_written_by_the_mapper<R: Rig>() {
 fn read_only_grant_cannot_be_mapped_for_writing<R: Rig>() {
     let rig = R::new(16);
     let memory = grant(&rig, 2, Access::ReadOnly);
-    let error = rig.foreign().map(R::references(&memory), Access::ReadWrite).unwrap_err();
-    assert!(matches!(error, MapError::ReadOnly { page: 0, .. }), "{error}");
+    let mapped = rig.foreign().map(R::references(&memory), Access::ReadWrite);
+    assert_eq!(mapped.is_ok(), !R::GRANTS_READ_ONLY);
+    if let Err(error) = mapped {
+        assert!(matches!(error, MapError::ReadOnly { page: 0, .. }), "{error}");
+    }
     assert_eq!(rig.foreign().mapped_pages(), 0);
     end(&rig, memory);
 }
@@ -233,6 +345,7 @@ fn what_is_not_granted_is_refused_whole<R: Rig>() {
     let ended = grant(&rig, 1, Access::ReadOnly);
     let ended_reference = R::references(&ended)[0];
     end(&rig, ended);
+    let (kept, kept_pages) = keep(&rig, &memory);
     let mut bad = rig.nowhere();
     bad.push(ended_reference);
     for reference in bad {
@@ -240,8 +353,9 @@ fn what_is_not_granted_is_refused_whole<R: Rig>() {
         let error = rig.foreign().map(&references, Access::ReadOnly).unwrap_err();
         assert!(error.is_peers_fault(), "{error}");
         assert!(error.to_string().contains("page 2"), "says which page: {error}");
-        assert_eq!(rig.foreign().mapped_pages(), 0, "nothing stays mapped");
+        assert_eq!(rig.foreign().mapped_pages(), kept_pages, "nothing stays mapped");
     }
+    drop(kept);
     let nothing = rig.foreign().map(&[], Access::ReadOnly).unwrap_err();
     assert!(matches!(nothing, MapError::Empty));
     end(&rig, memory);
@@ -332,10 +446,13 @@ fn directory_of_an_8k_frame_is_read_back<R: Rig>() {
     let memory = rig.grant(Peer::Mapper, count, Access::ReadOnly).unwrap();
     rig.write(&memory, 32_399, 8);
     let directory = rig.directory(&memory);
+    let (kept, kept_pages) = keep(&rig, &directory);
     let root = R::references(&directory)[0];
     let read = directory::read(&*rig.foreign(), root, count).unwrap();
     assert_eq!(read, R::references(&memory));
-    assert_eq!(rig.foreign().mapped_pages(), 0, "the directory is not mapped any more");
+    let mapped = rig.foreign().mapped_pages();
+    assert_eq!(mapped, kept_pages, "the directory is not mapped any more");
+    drop(kept);
     let view = view(map(&rig, &read, Access::ReadOnly));
     assert_eq!(first_words(&view).last(), Some(&8));
     // What the owner writes into its directory from now on is nobody's concern any more.

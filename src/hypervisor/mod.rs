@@ -2,6 +2,8 @@
 
 mod shared;
 pub mod shm;
+mod transport;
 pub mod xen;
 
 pub use shared::{SharedMemory, SharedPages};
+pub use transport::GuestTransport;

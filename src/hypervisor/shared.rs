@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use super::{shm, xen};
 use crate::domain::DomainId;
 use crate::grant::{
-    Access, GrantError, GrantPages, GrantRef, GrantedMemory, PageCount, StillMapped,
+    Access, GrantError, GrantFile, GrantPages, GrantRef, GrantedMemory, PageCount, StillMapped,
 };
 
 /// Memory of this domain that can be shared. Clones are the same memory.
@@ -33,6 +33,17 @@ impl SharedMemory {
         match self {
             SharedMemory::Shm(memory) => memory.granted_pages(),
             SharedMemory::Xen(memory) => memory.granted_pages(),
+        }
+    }
+
+    /// Whether pages of programs' own files can be granted as they are, to domain `to`.
+    ///
+    /// # Errors
+    /// They cannot; what it would take.
+    pub fn can_grant_files(&self, to: DomainId) -> Result<(), GrantError> {
+        match self {
+            SharedMemory::Shm(memory) => memory.can_grant_files(),
+            SharedMemory::Xen(memory) => memory.can_grant_files(to),
         }
     }
 
@@ -71,6 +82,26 @@ impl GrantPages for SharedMemory {
         match self {
             SharedMemory::Shm(memory) => memory.peer_gone(peer),
             SharedMemory::Xen(memory) => memory.peer_gone(peer),
+        }
+    }
+}
+
+impl GrantFile for SharedMemory {
+    fn grant_file(
+        &self,
+        file: BorrowedFd<'_>,
+        first: u32,
+        pages: PageCount,
+        to: DomainId,
+        access: Access,
+    ) -> Result<SharedPages, GrantError> {
+        match self {
+            SharedMemory::Shm(memory) => {
+                memory.grant_file(file, first, pages, to, access).map(SharedPages::Shm)
+            }
+            SharedMemory::Xen(memory) => {
+                memory.grant_file(file, first, pages, to, access).map(SharedPages::Xen)
+            }
         }
     }
 }

@@ -4,9 +4,10 @@ use std::collections::{HashSet, VecDeque};
 
 use super::number::{PipeId, StreamId};
 
-/// A stream or a pipe that has something to do.
+/// A stream or a pipe that has something to do, or who asks for the time or tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Actor {
+    Clock,
     Stream(StreamId),
     Pipe(PipeId),
 }

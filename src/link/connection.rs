@@ -11,6 +11,7 @@ use rustix::event::epoll::EventFlags;
 use thiserror::Error;
 use tracing::{debug, info, warn};
 
+use super::clock::{ClockOffset, MonotonicClock};
 use super::exchange::{Exchange, NotOpened};
 use super::frame::{Frame, Hello};
 use super::limits::{Announced, LimitOutOfRange, Limits};
@@ -20,7 +21,7 @@ use super::reason::{EndedBy, Reason, ReasonCode};
 use super::transport::Transport;
 use super::violation::Violation;
 use super::wire::{Read, Room, Wire};
-use super::{LinkEvent, Role, VERSIONS};
+use super::{LinkEvent, Role, TIME, VERSIONS};
 
 /// Reads of the transport in one dispatch, and writes: a MiB at most each way, so that a busy
 /// guest leaves the loop to others.
@@ -42,6 +43,7 @@ pub struct Link<T: Transport = UnixStream> {
     wake: Wake,
     poller: Poller,
     events: VecDeque<LinkEvent>,
+    pub(super) clock: MonotonicClock,
     /// The epoll descriptor once more, as calloop wants it.
     pub(super) source: Generic<Arc<OwnedFd>>,
 }
@@ -120,6 +122,7 @@ impl<T: Transport> Link<T> {
             wake,
             poller,
             events: VecDeque::new(),
+            clock: MonotonicClock::default(),
             source,
         })
     }
@@ -166,6 +169,16 @@ impl<T: Transport> Link<T> {
     /// Whether [`LinkEvent::Closed`] has been given or is the last event to come.
     pub fn is_closed(&self) -> bool {
         matches!(self.phase, Phase::Closed)
+    }
+
+    /// How far this end's monotonic clock is ahead of the other end's; [`ClockOffset::NONE`] as long
+    /// as that is not known to be wrong. Only a guest finds out, and does so before the first stream
+    /// brings anything.
+    pub fn clock_offset(&self) -> ClockOffset {
+        match &self.phase {
+            Phase::Open(exchange) => exchange.clock_offset(),
+            _ => ClockOffset::NONE,
+        }
     }
 
     /// Moves what can be moved, without waiting; then ask for [`next_event`](Self::next_event).
@@ -277,7 +290,7 @@ impl<T: Transport> Link<T> {
                 ) => {
                     if version == *ours {
                         let theirs = *theirs;
-                        self.established(theirs, LinkEvent::Ready { guest, display });
+                        self.established(version, theirs, LinkEvent::Ready { guest, display });
                         Ok(())
                     } else {
                         Err(Violation::WelcomeVersion(version))
@@ -306,15 +319,17 @@ impl<T: Transport> Link<T> {
                 if let Some(wire) = &mut self.wire {
                     wire.send(&Frame::Welcome { version, guest, display });
                 }
-                self.established(hello.limits, LinkEvent::Ready { guest, display });
+                self.established(version, hello.limits, LinkEvent::Ready { guest, display });
             }
         }
         Ok(())
     }
 
-    fn established(&mut self, theirs: Announced, event: LinkEvent) {
+    fn established(&mut self, version: u16, theirs: Announced, event: LinkEvent) {
         let is_display = self.role != Role::Guest;
-        let mut exchange = Exchange::new(is_display, self.limits, theirs, self.poller.clone());
+        let clock = (version >= TIME).then_some(self.clock);
+        let mut exchange =
+            Exchange::new(is_display, self.limits, theirs, clock, self.poller.clone());
         exchange.events.push_back(event);
         self.phase = Phase::Open(Box::new(exchange));
     }

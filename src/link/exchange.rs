@@ -9,6 +9,7 @@ use tracing::debug;
 use super::LinkEvent;
 use super::agenda::{Actor, Agenda};
 use super::attachment::Waiting;
+use super::clock::{ClockOffset, Comparison, MonotonicClock};
 use super::credit::Allowance;
 use super::download::{Download, Fault};
 use super::frame::{Frame, PipeSide};
@@ -33,6 +34,8 @@ pub(super) struct Exchange {
     agenda: Agenda,
     descriptors: Allowance,
     content: Allowance,
+    /// None in a version of the link that has no time.
+    clocks: Option<Comparison>,
     scratch: Box<[u8]>,
     poller: Poller,
     /// For the owner of the link; at most two a stream.
@@ -75,8 +78,14 @@ pub(super) enum NotOpened {
 }
 
 impl Exchange {
-    pub(super) fn new(is_display: bool, ours: Limits, theirs: Announced, poller: Poller) -> Self {
-        Exchange {
+    pub(super) fn new(
+        is_display: bool,
+        ours: Limits,
+        theirs: Announced,
+        clock: Option<MonotonicClock>,
+        poller: Poller,
+    ) -> Self {
+        let mut this = Exchange {
             is_display,
             ours,
             theirs,
@@ -86,10 +95,24 @@ impl Exchange {
             agenda: Agenda::default(),
             descriptors: Allowance::new(ours.waiting_descriptors),
             content: Allowance::new(ours.waiting_content),
+            clocks: clock.map(Comparison::new),
             scratch: vec![0; TURN].into_boxed_slice(),
             poller,
             events: VecDeque::new(),
+        };
+        this.ask_time();
+        this
+    }
+
+    /// A guest asks for the time, if it is time to.
+    fn ask_time(&mut self) {
+        if !self.is_display && self.clocks.as_mut().is_some_and(Comparison::ask) {
+            self.agenda.to_send.add(Actor::Clock);
         }
+    }
+
+    pub(super) fn clock_offset(&self) -> ClockOffset {
+        self.clocks.as_ref().map_or(ClockOffset::NONE, Comparison::offset)
     }
 
     /// Opens a stream for a guest's app. The Open frame goes straight to `out`: there are never
@@ -147,8 +170,11 @@ impl Exchange {
             Frame::Hello(_) | Frame::Welcome { .. } | Frame::Goodbye(_) | Frame::Open { .. } => {
                 Err(Violation::OutOfPlace(name))
             }
+            Frame::AskTime | Frame::Time { .. } => self.about_time(frame),
             Frame::Close { stream, reason } => self.closed(stream, reason),
             Frame::Data { stream, payload } => {
+                // There may be times in it.
+                self.ask_time();
                 self.with_bridge(stream, name, |bridge| Ok(bridge.download.data(payload)?))
             }
             Frame::Credit { stream, bytes } => {
@@ -169,6 +195,22 @@ impl Exchange {
             Frame::PipeCredit { pipe, bytes } => self.pipes.granted(pipe, bytes, &mut self.agenda),
             Frame::PipeEnd { pipe } => self.pipes.ended(pipe, &mut self.agenda),
         }
+    }
+
+    fn about_time(&mut self, frame: Frame<'_>) -> Result<(), Violation> {
+        match (frame, self.is_display, &mut self.clocks) {
+            (Frame::AskTime, true, Some(clocks)) => {
+                clocks.asked()?;
+                self.agenda.to_send.add(Actor::Clock);
+            }
+            (Frame::Time { there }, false, Some(clocks)) => {
+                if clocks.answered(there)? {
+                    self.agenda.to_send.add(Actor::Clock);
+                }
+            }
+            (frame, ..) => return Err(Violation::OutOfPlace(frame.name())),
+        }
+        Ok(())
     }
 
     /// Applies a frame to an open stream; one that is closed at this end only no longer cares.
@@ -292,6 +334,7 @@ impl Exchange {
             match actor {
                 Actor::Stream(id) => self.deliver_to(id),
                 Actor::Pipe(id) => self.pipes.deliver(id, &mut self.agenda),
+                Actor::Clock => {} // Has nothing for an app.
             }
         }
     }
@@ -329,6 +372,11 @@ impl Exchange {
     pub(super) fn take_turn(&mut self, out: &mut Vec<u8>) -> bool {
         let Some(actor) = self.agenda.to_send.next() else { return false };
         match actor {
+            Actor::Clock => {
+                if let Some(clocks) = &mut self.clocks {
+                    clocks.take_turn(out);
+                }
+            }
             Actor::Stream(id) => self.stream_turn(id, out),
             Actor::Pipe(id) => {
                 self.pipes.take_turn(id, out, &mut self.scratch, &mut self.agenda);

@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 
 use thiserror::Error;
 
+use super::clock::There;
 use super::limits::{Announced, LimitOutOfRange};
 use super::number::{PipeId, StreamId};
 use super::reason::{Reason, ReasonCode};
@@ -78,6 +79,13 @@ pub enum Frame<'a> {
     },
     /// 0x03: last frame.
     Goodbye(Reason),
+    /// 0x04: what time is it?
+    AskTime,
+    /// 0x05: the answer.
+    Time {
+        /// The sender's time.
+        there: There,
+    },
     /// 0x10: a new stream.
     Open {
         /// Its number.
@@ -208,6 +216,8 @@ enum Kind {
     Hello = 0x01,
     Welcome = 0x02,
     Goodbye = 0x03,
+    AskTime = 0x04,
+    Time = 0x05,
     Open = 0x10,
     Close = 0x11,
     Data = 0x12,
@@ -238,6 +248,8 @@ impl Kind {
             0x01 => Kind::Hello,
             0x02 => Kind::Welcome,
             0x03 => Kind::Goodbye,
+            0x04 => Kind::AskTime,
+            0x05 => Kind::Time,
             0x10 => Kind::Open,
             0x11 => Kind::Close,
             0x12 => Kind::Data,
@@ -258,6 +270,8 @@ impl Kind {
             Kind::Hello => ("Hello", Subject::Link, HELLO_PAYLOAD..=HELLO_PAYLOAD),
             Kind::Welcome => ("Welcome", Subject::Link, 6..=6),
             Kind::Goodbye => ("Goodbye", Subject::Link, REASON_PAYLOAD),
+            Kind::AskTime => ("AskTime", Subject::Link, 0..=0),
+            Kind::Time => ("Time", Subject::Link, 8..=8),
             Kind::Open => ("Open", Subject::Stream, 0..=0),
             Kind::Close => ("Close", Subject::Stream, REASON_PAYLOAD),
             Kind::Data => ("Data", Subject::Stream, BYTES_PAYLOAD),
@@ -392,6 +406,11 @@ impl<'a> Frame<'a> {
                 display: fields.domain()?,
             },
             Kind::Goodbye => Frame::Goodbye(fields.reason()?),
+            Kind::AskTime => Frame::AskTime,
+            Kind::Time => {
+                let nanoseconds = i64::from_le_bytes(fields.take()?);
+                Frame::Time { there: There::from_nanoseconds(nanoseconds) }
+            }
             Kind::Open => Frame::Open { stream: header.stream()? },
             Kind::Close => Frame::Close { stream: header.stream()?, reason: fields.reason()? },
             Kind::Data => Frame::Data { stream: header.stream()?, payload: fields.payload()? },
@@ -429,6 +448,8 @@ impl<'a> Frame<'a> {
             Frame::Hello(_) => Kind::Hello,
             Frame::Welcome { .. } => Kind::Welcome,
             Frame::Goodbye(_) => Kind::Goodbye,
+            Frame::AskTime => Kind::AskTime,
+            Frame::Time { .. } => Kind::Time,
             Frame::Open { .. } => Kind::Open,
             Frame::Close { .. } => Kind::Close,
             Frame::Data { .. } => Kind::Data,
@@ -444,7 +465,11 @@ impl<'a> Frame<'a> {
 
     const fn subject(&self) -> u32 {
         match self {
-            Frame::Hello(_) | Frame::Welcome { .. } | Frame::Goodbye(_) => 0,
+            Frame::Hello(_)
+            | Frame::Welcome { .. }
+            | Frame::Goodbye(_)
+            | Frame::AskTime
+            | Frame::Time { .. } => 0,
             Frame::Open { stream }
             | Frame::Close { stream, .. }
             | Frame::Data { stream, .. }
@@ -483,7 +508,10 @@ impl<'a> Frame<'a> {
                 out.extend_from_slice(&reason.code().number().to_le_bytes());
                 out.extend_from_slice(reason.text().as_bytes());
             }
-            Frame::Open { .. } | Frame::PipeEnd { .. } => {}
+            Frame::AskTime | Frame::Open { .. } | Frame::PipeEnd { .. } => {}
+            Frame::Time { there } => {
+                out.extend_from_slice(&there.nanoseconds().to_le_bytes());
+            }
             Frame::Data { payload, .. }
             | Frame::Content { payload, .. }
             | Frame::PipeData { payload, .. } => out.extend_from_slice(payload.bytes()),

@@ -28,6 +28,8 @@
 //! | 0x01 | Hello | link | magic `hydmabuf`, oldest and newest version (u16), limits (5 × u32: streams, stream credit, file content, pipes, pipe credit) | first frame of both ends; its layout is the same in every version |
 //! | 0x02 | Welcome | link | version, domain of the guest, domain of the display (u16) | the display domain's answer; the link is open |
 //! | 0x03 | Goodbye | link | reason: code (u16), text (0–256 bytes of UTF-8) | last frame; the link is closed |
+//! | 0x04 | AskTime | link | – | the guest asks for the time; from version 2 on, and not again before the answer |
+//! | 0x05 | Time | link | nanoseconds (i64) of the display domain's monotonic clock | the answer |
 //! | 0x10 | Open | stream | – | the guest opens the stream; numbers only rise |
 //! | 0x11 | Close | stream | reason | last frame of this stream from this end; the stream is gone when both ends have sent it |
 //! | 0x12 | Data | stream | 1–65536 bytes | wire bytes; all attachments since the last Data go with the first of them |
@@ -71,6 +73,11 @@
 //! never later. A pipe outlives the stream that brought it. A file in a slow file system is read
 //! where it is sent: pass memory.
 //!
+//! # Time
+//! The two ends have clocks of their own. The guest asks for the display domain's time when the link
+//! opens and now and then while it is used, and finds out how far its own clock is ahead:
+//! [`Link::clock_offset`]. Version 1 has no such frames.
+//!
 //! # Ends
 //! An app that hangs up ends its stream: everything it sent is delivered, then the other socket
 //! closes. One bad frame ends the link: the end that sees it sends a Goodbye with the reason,
@@ -110,6 +117,7 @@ use crate::domain::DomainId;
 
 mod agenda;
 mod attachment;
+mod clock;
 mod connection;
 mod credit;
 pub mod decoder;
@@ -131,6 +139,7 @@ mod upload;
 mod violation;
 mod wire;
 
+pub use clock::{ClockOffset, There};
 pub use connection::{Link, LinkError, OpenError};
 pub use limits::{
     ATTACHMENT_COST, Announced, LimitOutOfRange, Limits, MAX_ATTACHMENTS, MIN_STREAM_CREDIT,
@@ -140,7 +149,10 @@ pub use reason::{EndedBy, Reason, ReasonCode};
 pub use transport::Transport;
 
 /// Versions of the protocol that this crate speaks, oldest and newest.
-pub const VERSIONS: RangeInclusive<u16> = 1..=1;
+pub const VERSIONS: RangeInclusive<u16> = 1..=2;
+
+/// The first version in which the guest asks for the time.
+const TIME: u16 = 2;
 
 /// Which end of the link this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

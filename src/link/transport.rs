@@ -12,8 +12,11 @@ use rustix::net::{RecvFlags, SendFlags};
 /// [`write`](Self::write) may ever block.
 pub trait Transport: AsFd {
     /// True where the descriptor becomes readable also when there is room to write again, and is
-    /// of no use to wait for writability (Xen's event channels). False for sockets.
-    const READABLE_WHEN_WRITABLE: bool = false;
+    /// of no use to wait for writability (Xen's event channels). False for sockets. Always the same
+    /// for one transport.
+    fn is_readable_when_writable(&self) -> bool {
+        false
+    }
 
     /// Called once when the descriptor has become ready, before anything is read or written;
     /// event channels are cleared and unmasked here.

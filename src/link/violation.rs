@@ -15,6 +15,10 @@ pub(super) enum Violation {
     Frame(#[from] FrameError),
     #[error("a {0} frame does not belong here")]
     OutOfPlace(&'static str),
+    #[error("asked for the time again before the answer")]
+    AskedTwice,
+    #[error("told the time, which nobody asked for")]
+    NotAsked,
     #[error("no version in common: the peer speaks {0:?}, this end {1:?}")]
     Version(RangeInclusive<u16>, RangeInclusive<u16>),
     #[error("the Welcome chose version {0}")]

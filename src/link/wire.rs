@@ -22,6 +22,8 @@ pub(super) struct Wire<T: Transport> {
     pub(super) readable: bool,
     pub(super) room: Room,
     reading: bool,
+    /// See [`Transport::is_readable_when_writable`].
+    readable_when_writable: bool,
 }
 
 /// Whether the transport takes bytes.
@@ -47,6 +49,7 @@ pub(super) enum Read {
 impl<T: Transport> Wire<T> {
     pub(super) fn new(transport: T, poller: &Poller) -> io::Result<Wire<T>> {
         Ok(Wire {
+            readable_when_writable: transport.is_readable_when_writable(),
             transport: poller.watch(transport, Key::Transport, EventFlags::IN)?,
             decoder: Decoder::new(),
             out: Vec::new(),
@@ -62,7 +65,7 @@ impl<T: Transport> Wire<T> {
         self.transport.file_mut().acknowledge()?;
         self.readable = self.reading;
         let writable = EventFlags::OUT | EventFlags::HUP | EventFlags::ERR;
-        if self.room == Room::None && (T::READABLE_WHEN_WRITABLE || flags.intersects(writable)) {
+        if self.room == Room::None && (self.readable_when_writable || flags.intersects(writable)) {
             self.room = Room::Some;
         }
         Ok(())
@@ -154,10 +157,10 @@ impl<T: Transport> Wire<T> {
 
     fn update_flags(&mut self) -> io::Result<()> {
         let mut flags = EventFlags::empty();
-        if self.reading || T::READABLE_WHEN_WRITABLE {
+        if self.reading || self.readable_when_writable {
             flags |= EventFlags::IN;
         }
-        if self.room == Room::None && !T::READABLE_WHEN_WRITABLE {
+        if self.room == Room::None && !self.readable_when_writable {
             flags |= EventFlags::OUT;
         }
         self.transport.set_flags(flags)

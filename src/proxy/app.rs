@@ -9,7 +9,6 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
 use super::buffer::Content;
-use super::clock::ClockOffset;
 use super::endpoint::{Broken, Endpoint};
 use super::fence;
 use super::native::Natives;
@@ -20,6 +19,7 @@ use super::terms::Terms;
 use super::trace::Trace;
 use super::wire::{HEADER, Header, Message};
 use crate::id::HyperDmabufId;
+use crate::link::ClockOffset;
 
 /// Rounds of one turn: then the other apps have theirs.
 const ROUNDS: usize = 8;
@@ -53,6 +53,7 @@ pub(super) struct App {
     pub(super) host: Endpoint,
     pub(super) objects: Objects,
     pub(super) trace: Trace,
+    /// As of now; it changes while the link is open.
     pub(super) clock: ClockOffset,
     pub(super) statistics: Statistics,
     /// False until the host has listed its globals to the proxy.
@@ -331,6 +332,7 @@ mod tests {
     use super::*;
     use crate::domain::DomainId;
     use crate::grant::PageCount;
+    use crate::hypervisor::SharedMemory;
     use crate::hypervisor::shm::DomainMemory;
 
     /// An app that has been let in, its program's end, the host's end, and what is shared.
@@ -340,6 +342,7 @@ mod tests {
         program.set_nonblocking(true).unwrap();
         host.set_nonblocking(true).unwrap();
         let memory = DomainMemory::new(PageCount::new(16).unwrap()).unwrap();
+        let memory = SharedMemory::Shm(memory);
         let sharing = Sharing::new(memory, DomainId::new(3).unwrap(), DomainId::DISPLAY);
         let terms = Rc::new(Terms { most_files: 16, ..Terms::default() });
         let mut app = App::new(Endpoint::new(ours), theirs, Trace::new("test".into(), None), terms);
@@ -360,6 +363,29 @@ mod tests {
                 Err(error) => panic!("{error}"),
             }
         }
+    }
+
+    #[test]
+    fn the_manager_is_hidden_where_pages_of_programs_cannot_be_granted() {
+        let (mut app, mut program, mut host, mut sharing) = app();
+        assert!(!sharing.grants_files());
+        settle(&mut app, &mut sharing);
+        drain(&mut host);
+        program.write_all(&Message::new(1, GET_REGISTRY).uint(2).finish()).unwrap();
+        app.app.woke(true, true);
+        settle(&mut app, &mut sharing);
+        let mut request = [0; 12];
+        host.read_exact(&mut request).unwrap();
+        let registry = u32::from_ne_bytes([request[8], request[9], request[10], request[11]]);
+        for (name, interface) in [(1, "hyper_dmabuf_manager_v1"), (2, "wl_shm")] {
+            let global = Message::new(registry, 0).uint(name).string(interface).uint(1);
+            host.write_all(&global.finish()).unwrap();
+        }
+        app.host.woke(true, true);
+        settle(&mut app, &mut sharing);
+        let mut told = vec![0; 4096];
+        let count = program.read(&mut told).unwrap();
+        assert_eq!(told[..count], Message::new(2, 0).uint(2).string("wl_shm").uint(1).finish());
     }
 
     #[test]

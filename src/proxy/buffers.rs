@@ -7,6 +7,7 @@ use wayland_backend::protocol::Interface;
 
 use super::app::{App, Fault, display_error};
 use super::buffer::{Buffer, Shared, Way};
+use super::causes::with_causes;
 use super::damage::Region;
 use super::objects::{AppId, Hidden, HostId, Role};
 use super::sharing::{NotShared, Sharing};
@@ -163,7 +164,7 @@ impl App {
 }
 
 fn not_shared(error: NotShared) -> Fault {
-    Fault::display(display_error::NO_MEMORY, error.to_string())
+    Fault::display(display_error::NO_MEMORY, with_causes(&error))
 }
 
 #[cfg(test)]

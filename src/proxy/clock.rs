@@ -2,12 +2,7 @@
 //! does so.
 
 use super::wire::{Field, Message, Value};
-
-/// How far this domain's monotonic clock is ahead of the display domain's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ClockOffset {
-    nanoseconds: i64,
-}
+use crate::link::ClockOffset;
 
 /// Where an event has a time, and in what unit. The number is that of the first argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,55 +15,51 @@ enum Time {
     Timespec(usize),
 }
 
-impl ClockOffset {
-    /// The same clock, as on a link within one machine.
-    pub(super) const NONE: ClockOffset = ClockOffset { nanoseconds: 0 };
-
-    /// Replaces the time in an event, if there is one.
-    pub(super) fn translate(
-        self,
-        interface: &str,
-        event: &str,
-        fields: &[Field<'_>],
-        message: &mut Message,
-    ) {
-        if self.nanoseconds == 0 {
-            return;
+/// Replaces the time in an event, if there is one: it is the display domain's, and `offset` is how
+/// far this domain's clock is ahead of that.
+pub(super) fn translate(
+    offset: ClockOffset,
+    interface: &str,
+    event: &str,
+    fields: &[Field<'_>],
+    message: &mut Message,
+) {
+    if offset.nanoseconds() == 0 {
+        return;
+    }
+    let Some(time) = time_in(interface, event) else { return };
+    let word = |index: usize| match fields.get(index) {
+        Some(Field { at, value: Value::Uint(word) }) => Some((*at, u64::from(*word))),
+        _ => None,
+    };
+    let offset = i128::from(offset.nanoseconds());
+    match time {
+        Time::Milliseconds(index) => {
+            let Some((at, time)) = word(index) else { return };
+            let moved = i128::from(time) + offset.div_euclid(1_000_000);
+            message.replace(at, moved as u32);
         }
-        let Some(time) = time_in(interface, event) else { return };
-        let word = |index: usize| match fields.get(index) {
-            Some(Field { at, value: Value::Uint(word) }) => Some((*at, u64::from(*word))),
-            _ => None,
-        };
-        let offset = i128::from(self.nanoseconds);
-        match time {
-            Time::Milliseconds(index) => {
-                let Some((at, time)) = word(index) else { return };
-                let moved = i128::from(time) + offset.div_euclid(1_000_000);
-                message.replace(at, moved as u32);
-            }
-            Time::Microseconds(index) => {
-                let (Some((high_at, high)), Some((low_at, low))) = (word(index), word(index + 1))
-                else {
-                    return;
-                };
-                let moved = i128::from(high << 32 | low) + offset.div_euclid(1000);
-                message.replace(high_at, (moved >> 32) as u32);
-                message.replace(low_at, moved as u32);
-            }
-            Time::Timespec(index) => {
-                let words = (word(index), word(index + 1), word(index + 2));
-                let (Some((high_at, high)), Some((low_at, low)), Some((at, nanoseconds))) = words
-                else {
-                    return;
-                };
-                let time = i128::from(high << 32 | low) * 1_000_000_000 + i128::from(nanoseconds);
-                let moved = time + offset;
-                let seconds = moved.div_euclid(1_000_000_000);
-                message.replace(high_at, (seconds >> 32) as u32);
-                message.replace(low_at, seconds as u32);
-                message.replace(at, moved.rem_euclid(1_000_000_000) as u32);
-            }
+        Time::Microseconds(index) => {
+            let (Some((high_at, high)), Some((low_at, low))) = (word(index), word(index + 1))
+            else {
+                return;
+            };
+            let moved = i128::from(high << 32 | low) + offset.div_euclid(1000);
+            message.replace(high_at, (moved >> 32) as u32);
+            message.replace(low_at, moved as u32);
+        }
+        Time::Timespec(index) => {
+            let words = (word(index), word(index + 1), word(index + 2));
+            let (Some((high_at, high)), Some((low_at, low)), Some((at, nanoseconds))) = words
+            else {
+                return;
+            };
+            let time = i128::from(high << 32 | low) * 1_000_000_000 + i128::from(nanoseconds);
+            let moved = time + offset;
+            let seconds = moved.div_euclid(1_000_000_000);
+            message.replace(high_at, (seconds >> 32) as u32);
+            message.replace(low_at, seconds as u32);
+            message.replace(at, moved.rem_euclid(1_000_000_000) as u32);
         }
     }
 }
@@ -116,7 +107,8 @@ mod tests {
         let signature = vec![Uint; words.len()];
         let fields = parse(&signature, &bytes[HEADER..]).unwrap();
         let mut message = Message::with_payload(1, 0, &bytes[HEADER..]);
-        ClockOffset { nanoseconds }.translate(interface, event, &fields, &mut message);
+        let offset = ClockOffset::from_nanoseconds(nanoseconds);
+        translate(offset, interface, event, &fields, &mut message);
         let bytes = message.finish();
         let fields = parse(&signature, &bytes[HEADER..]).unwrap();
         let word = |field: &Field<'_>| match field.value {

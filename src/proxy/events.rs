@@ -6,6 +6,7 @@ use hyper_dmabuf_protocol::client::__interfaces::{
 use wayland_backend::protocol::{Interface, MessageDesc};
 
 use super::app::{App, Fault, display_error};
+use super::clock;
 use super::interfaces::WL_REGISTRY_INTERFACE;
 use super::objects::{AppId, Hidden, HostId, Owner, Role};
 use super::sharing::Sharing;
@@ -113,6 +114,13 @@ impl App {
         let (interface, version, alive) = (object.interface, object.version, object.alive);
         let mut event = Message::with_payload(id.0, header.opcode, payload);
         match (&mut object.role, message.name) {
+            (Role::Registry(_), "global")
+                if !sharing.grants_files()
+                    && text(&fields, 1) == HYPER_DMABUF_MANAGER_V1_INTERFACE.name.as_bytes() =>
+            {
+                // What a program exports itself could not be handed on.
+                return Ok(());
+            }
             (Role::Registry(globals), "global") => {
                 let (name, version) = (uint(&fields, 0), uint(&fields, 2));
                 let offered = globals.offered(name, text(&fields, 1), version, &self.terms);
@@ -168,7 +176,7 @@ impl App {
         if !alive {
             return Ok(());
         }
-        self.clock.translate(interface.name, message.name, &fields, &mut event);
+        clock::translate(self.clock, interface.name, message.name, &fields, &mut event);
         self.app.send(&event.finish(), descriptors);
         if message.is_destructor {
             self.objects.end(id);

@@ -18,6 +18,7 @@
 mod app;
 mod buffer;
 mod buffers;
+mod causes;
 mod child;
 mod clock;
 mod damage;

@@ -1,6 +1,7 @@
 //! The requests of programs that speak `hyper_dmabuf_v1`: see [`native`](super::native).
 
 use super::app::{App, Fault, display_error};
+use super::causes::with_causes;
 use super::native::NotExported;
 use super::objects::Role;
 use super::requests::Request;
@@ -71,7 +72,7 @@ impl App {
         let held = self.held;
         let offer = sharing
             .export_file(file, mapped.first, bytes as usize, held)
-            .map_err(|error| Fault::display(display_error::NO_MEMORY, error.to_string()))?;
+            .map_err(|error| Fault::display(display_error::NO_MEMORY, with_causes(&error)))?;
         self.natives.exported(offer.id, theirs, mapped);
         self.statistics.granted += 1;
         self.held.add(offer.pages);

@@ -13,6 +13,7 @@ use calloop::generic::Generic;
 use calloop::{Dispatcher, EventLoop, Interest, LoopHandle, Mode, PostAction, RegistrationToken};
 
 use super::app::{App, Turn, display_error};
+use super::causes::with_causes;
 use super::child::Program;
 use super::descriptors;
 use super::endpoint::Endpoint;
@@ -299,9 +300,10 @@ impl Proxy {
             match Upstream::connect(&self.config.link) {
                 Ok(upstream) => self.watch_upstream(upstream)?,
                 Err(error) => {
+                    let error = with_causes(&error);
                     tracing::warn!("{error}");
                     for socket in self.waiting.drain(..) {
-                        refuse(socket, &error.to_string());
+                        refuse(socket, &error);
                     }
                 }
             }
@@ -392,10 +394,12 @@ impl Proxy {
 
     fn turn_app(&mut self, number: AppNumber) -> Result<(), ProxyError> {
         let Some((upstream, _)) = &mut self.upstream else { return Ok(()) };
+        let clock = upstream.clock_offset();
         let (Some(sharing), Some(running)) = (upstream.sharing(), self.apps.get_mut(&number))
         else {
             return Ok(());
         };
+        running.app.clock = clock;
         match running.app.turn(sharing) {
             Turn::More => {
                 self.awake.insert(number);

@@ -3,11 +3,12 @@
 use std::os::fd::BorrowedFd;
 
 use super::buffer::Content;
+use super::causes::with_causes;
 use super::layout::Layout;
 use crate::domain::DomainId;
 use crate::export::{ExportError, Exporter};
 use crate::grant::{Access, GrantedMemory, PAGE_SIZE};
-use crate::hypervisor::shm::DomainMemory;
+use crate::hypervisor::SharedMemory;
 use crate::id::{HyperDmabufId, IdPool};
 use crate::offer::{DEFAULT_METADATA_LIMIT, Offer};
 
@@ -15,7 +16,8 @@ use crate::offer::{DEFAULT_METADATA_LIMIT, Offer};
 /// take them all.
 const MOST_EXPORTS: usize = 250;
 
-/// Pages that one app may have shared at a time: 512 MiB, half of what the domain has for copies.
+/// Pages that one app may have shared at a time: 512 MiB. On one machine that is half of what the
+/// domain has for copies; on Xen the kernel's limit may come first.
 const MOST_PAGES: u64 = 1 << 17;
 
 /// Bytes in a page, as `wl_shm` counts.
@@ -24,9 +26,10 @@ const PAGE: i32 = PAGE_SIZE as i32;
 /// The IDs and the memory of this domain.
 #[derive(Debug)]
 pub(super) struct Sharing {
-    exporter: Exporter<DomainMemory>,
+    exporter: Exporter<SharedMemory>,
     own: DomainId,
     display: DomainId,
+    grants_files: bool,
 }
 
 /// What an app has shared already.
@@ -76,15 +79,25 @@ pub(super) enum NotShared {
     TooMany,
     #[error("one program has at most {MOST_PAGES} pages shown or waiting to be released")]
     TooLarge,
-    #[error("the buffer cannot be shared: {0}")]
+    #[error("the buffer cannot be shared")]
     Export(#[from] ExportError),
 }
 
 impl Sharing {
     /// For domain `own`, whose memory has been introduced to `display`.
-    pub(super) fn new(memory: DomainMemory, own: DomainId, display: DomainId) -> Sharing {
+    pub(super) fn new(memory: SharedMemory, own: DomainId, display: DomainId) -> Sharing {
+        let grants_files = match memory.can_grant_files(display) {
+            Ok(()) => {
+                tracing::info!("sealed pools of programs are shown as they are");
+                true
+            }
+            Err(error) => {
+                tracing::info!("what programs draw is copied: {error}");
+                false
+            }
+        };
         let exporter = Exporter::new(memory, IdPool::new(own), display, DEFAULT_METADATA_LIMIT);
-        Sharing { exporter, own, display }
+        Sharing { exporter, own, display, grants_files }
     }
 
     /// Shares a buffer of an app that has shared `held` already: its own pages where they can be
@@ -96,13 +109,18 @@ impl Sharing {
         held: Held,
     ) -> Result<Exported, NotShared> {
         held.check(layout.bytes())?;
-        if let Some(sealed) = content.sealed(layout) {
+        if self.grants_files
+            && let Some(sealed) = content.sealed(layout)
+        {
             let (first, begin) = (layout.offset / PAGE, layout.offset % PAGE);
             let bytes = begin as usize + layout.bytes();
             match self.exporter.export_file(sealed, first as u32, bytes) {
                 Ok(offer) => return Ok(Exported { offer, granted: true, begin }),
                 // Nothing is lost but time.
-                Err(error) => tracing::debug!(%error, "a sealed pool is copied after all"),
+                Err(error) => {
+                    let error = with_causes(&error);
+                    tracing::debug!(%error, "a sealed pool is copied after all");
+                }
             }
         }
         let offer = self.exporter.export(layout.bytes(), Access::ReadOnly, Vec::new())?;
@@ -119,6 +137,11 @@ impl Sharing {
     ) -> Result<Offer, NotShared> {
         held.check(bytes)?;
         Ok(self.exporter.export_file(file, first, bytes)?)
+    }
+
+    /// Whether pages of programs' own can be shared at all.
+    pub(super) fn grants_files(&self) -> bool {
+        self.grants_files
     }
 
     /// This domain, and the display domain.

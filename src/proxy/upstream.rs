@@ -5,43 +5,36 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use super::sharing::Sharing;
-use crate::client::Address;
-use crate::grant::GrantError;
-use crate::hypervisor::shm::{self, DEFAULT_PAGES, DomainMemory};
+use crate::client::{Address, ReachError, Reached};
+use crate::hypervisor::{GuestTransport, SharedMemory};
 use crate::link::{
-    Limits, Link, LinkError, LinkEvent, OpenError, Reason, ReasonCode, Role, StreamId,
+    ClockOffset, Limits, Link, LinkError, LinkEvent, OpenError, Reason, ReasonCode, Role, StreamId,
 };
 
-/// Pages of apps' own files that are shown at a time: 2 GiB, which costs nothing here.
-const PAGES_OF_FILES: u32 = 2 * DEFAULT_PAGES.get();
+/// Pages of apps' own files that are shown at a time, where room is to be made for them: 2 GiB, which
+/// costs nothing here.
+const PAGES_OF_FILES: u32 = 1 << 19;
 
 /// A link, open or about to be.
 #[derive(Debug)]
 pub(super) struct Upstream {
-    link: Link,
-    memory: DomainMemory,
+    link: Link<GuestTransport>,
+    memory: SharedMemory,
     /// From the handshake on.
     sharing: Option<Sharing>,
+    /// As it was told to people.
+    clock: ClockOffset,
 }
 
 /// Why the display domain could not be reached.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
-    /// No link can be made to such an address.
-    #[error("the proxy needs a link: {0} is none, shm:PATH is")]
-    NoLink(Address),
-    /// There is no memory to share.
-    #[error("cannot make this domain's shareable memory")]
-    Memory(#[from] GrantError),
-    /// Nobody answers at the other end of the link.
+    /// There is no way to it.
     #[error(transparent)]
-    Rendezvous(#[from] shm::ConnectError),
+    Reach(#[from] ReachError),
     /// The link could not be set up.
     #[error("cannot set the link up")]
     Link(#[from] LinkError),
-    /// The system refused.
-    #[error("cannot make the link non-blocking")]
-    System(#[from] io::Error),
 }
 
 /// What the link has to tell.
@@ -54,14 +47,9 @@ pub(super) enum News {
 
 impl Upstream {
     pub(super) fn connect(address: &Address) -> Result<Upstream, UpstreamError> {
-        let Address::Shm(path) = address else {
-            return Err(UpstreamError::NoLink(address.clone()));
-        };
-        let memory = DomainMemory::with_room_for_files(DEFAULT_PAGES, PAGES_OF_FILES)?;
-        let transport = shm::connect(path, &memory)?;
-        transport.set_nonblocking(true)?;
+        let Reached { transport, memory } = address.reach(PAGES_OF_FILES)?;
         let link = Link::new(transport, Role::Guest, Limits::default())?;
-        Ok(Upstream { link, memory, sharing: None })
+        Ok(Upstream { link, memory, sharing: None, clock: ClockOffset::NONE })
     }
 
     /// What becomes readable when [`news`](Self::news) has something to do.
@@ -86,12 +74,31 @@ impl Upstream {
                 LinkEvent::Closed { reason, .. } => news.push(News::Closed(reason)),
             }
         }
+        self.tell_clock();
         Ok(news)
+    }
+
+    fn tell_clock(&mut self) {
+        let before = std::mem::replace(&mut self.clock, self.link.clock_offset());
+        if self.clock == before {
+            return;
+        }
+        let ahead = self.clock.nanoseconds() as f64 / 1e9;
+        if before == ClockOffset::NONE {
+            tracing::info!("this domain's clock is {ahead:.6} s ahead of the display domain's");
+        } else {
+            tracing::debug!("this domain's clock is {ahead:.6} s ahead of the display domain's");
+        }
     }
 
     /// What is shared; `None` before the handshake.
     pub(super) fn sharing(&mut self) -> Option<&mut Sharing> {
         self.sharing.as_mut()
+    }
+
+    /// How far this domain's clock is ahead of the display domain's.
+    pub(super) fn clock_offset(&self) -> ClockOffset {
+        self.link.clock_offset()
     }
 
     /// A stream of its own for one app.

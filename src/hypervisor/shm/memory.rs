@@ -48,6 +48,8 @@ struct Space {
 
 type Pages = std::ops::Range<u32>;
 
+const NO_ROOM: GrantError = GrantError::Unsuitable("this memory has no room for files");
+
 // SAFETY: `start` is only an address; what is reached through it are atomics (the table) and pages
 // that belong to one `GrantedRange` each.
 unsafe impl Send for Arena {}
@@ -125,6 +127,14 @@ impl DomainMemory {
         Ok(Some(theirs))
     }
 
+    /// Whether there is room for pages of files.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn can_grant_files(&self) -> Result<(), GrantError> {
+        if self.arena.first_of_files == self.arena.pages { Err(NO_ROOM) } else { Ok(()) }
+    }
+
     /// Pages that are neither free nor merely waiting to be unmapped by others.
     pub fn granted_pages(&self) -> usize {
         let space = self.arena.space();
@@ -200,12 +210,12 @@ impl GrantFile for DomainMemory {
         let arena = &self.arena;
         let socket = arena.introductions.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(socket) = &*socket else {
-            return Err(GrantError::Unsuitable("this memory has no room for files"));
+            return Err(NO_ROOM);
         };
         let mut space = arena.space();
         arena.reclaim(&mut space);
         let Some(files) = &mut space.files else {
-            return Err(GrantError::Unsuitable("this memory has no room for files"));
+            return Err(NO_ROOM);
         };
         let range = files.allocate_range(pages.get()).map_err(|_| GrantError::OutOfMemory {
             wanted: pages,

@@ -10,7 +10,7 @@ use super::{
     MAX_PIECES, connect,
 };
 use crate::domain::DomainId;
-use crate::grant::contract::{NotGranted, Owner, Peer, Rig, contract_tests};
+use crate::grant::contract::{Files, NotGranted, Owner, Peer, Rig, contract_tests};
 use crate::grant::{
     Access, ForeignMemory, GrantError, GrantFile, GrantPages, GrantRef, GrantedMemory, MapError,
     Mapping, PAGE_SIZE, PageCount, StillMapped, View,
@@ -25,49 +25,76 @@ fn introduce(memory: &DomainMemory, us: DomainId) -> ForeignDomain {
     ForeignDomain::introduce(file, domain(5), us).unwrap()
 }
 
-struct Shm {
-    owner: Owner<DomainMemory>,
+/// Two domains, of which one grants pages of its own, or of files.
+struct Rigged<G> {
+    owner: Owner<G>,
     foreign: Arc<ForeignDomain>,
 }
 
-impl Rig for Shm {
-    type Memory = GrantedRange;
+type Shm = Rigged<DomainMemory>;
+
+trait Memory: GrantPages + Sized {
+    /// See [`Rig::MAPS_AGAIN`].
+    const MAPS_AGAIN: bool;
+
+    /// This memory, and how domain 300 reaches it.
+    fn with_room(pages: u32) -> (Self, ForeignDomain);
+}
+
+impl Memory for DomainMemory {
+    const MAPS_AGAIN: bool = true;
+
+    fn with_room(pages: u32) -> (DomainMemory, ForeignDomain) {
+        let memory = DomainMemory::new(PageCount::new(pages).unwrap()).unwrap();
+        let foreign = introduce(&memory, domain(300));
+        (memory, foreign)
+    }
+}
+
+impl Memory for Files<DomainMemory> {
+    /// A file is let go of with its last mapping: a buffer is mapped once.
+    const MAPS_AGAIN: bool = false;
+
+    fn with_room(pages: u32) -> (Files<DomainMemory>, ForeignDomain) {
+        let (memory, foreign) = meet(1, pages);
+        (Files(memory), foreign)
+    }
+}
+
+impl<G: Memory> Rig for Rigged<G> {
+    type Memory = G::Memory;
 
     const OWNER_SEES_MAPPINGS: bool = true;
 
+    const MAPS_AGAIN: bool = G::MAPS_AGAIN;
+
     fn new(pages: u32) -> Self {
-        let memory = DomainMemory::new(PageCount::new(pages).unwrap()).unwrap();
-        let (mapper, stranger) = (domain(300), domain(301));
-        let foreign = Arc::new(introduce(&memory, mapper));
-        Shm { owner: Owner { grants: memory, mapper, stranger }, foreign }
+        let (grants, foreign) = G::with_room(pages);
+        let owner = Owner { grants, mapper: domain(300), stranger: domain(301) };
+        Rigged { owner, foreign: Arc::new(foreign) }
     }
 
-    fn grant(
-        &self,
-        to: Peer,
-        pages: PageCount,
-        access: Access,
-    ) -> Result<GrantedRange, NotGranted> {
+    fn grant(&self, to: Peer, pages: PageCount, access: Access) -> Result<G::Memory, NotGranted> {
         self.owner.grant(to, pages, access)
     }
 
-    fn references(memory: &GrantedRange) -> &[GrantRef] {
+    fn references(memory: &G::Memory) -> &[GrantRef] {
         memory.references()
     }
 
-    fn write(&self, memory: &GrantedRange, page: usize, word: u32) {
-        Owner::<DomainMemory>::write(memory, page, word);
+    fn write(&self, memory: &G::Memory, page: usize, word: u32) {
+        Owner::<G>::write(memory, page, word);
     }
 
-    fn first_word(&self, memory: &GrantedRange, page: usize) -> u32 {
-        Owner::<DomainMemory>::first_word(memory, page)
+    fn first_word(&self, memory: &G::Memory, page: usize) -> u32 {
+        Owner::<G>::first_word(memory, page)
     }
 
-    fn end(&self, memory: GrantedRange) -> Result<(), GrantedRange> {
-        Owner::<DomainMemory>::end(memory)
+    fn end(&self, memory: G::Memory) -> Result<(), G::Memory> {
+        Owner::<G>::end(memory)
     }
 
-    fn abandon(&self, memory: GrantedRange) {
+    fn abandon(&self, memory: G::Memory) {
         drop(memory);
     }
 
@@ -75,7 +102,7 @@ impl Rig for Shm {
         self.owner.grants.reclaim()
     }
 
-    fn directory(&self, memory: &GrantedRange) -> GrantedRange {
+    fn directory(&self, memory: &G::Memory) -> G::Memory {
         self.owner.directory(memory)
     }
 
@@ -96,6 +123,12 @@ impl Rig for Shm {
 }
 
 contract_tests!(Shm);
+
+mod of_files {
+    use super::*;
+
+    contract_tests!(Rigged<Files<DomainMemory>>);
+}
 
 #[test]
 fn file_that_is_no_domains_memory_is_refused() {

@@ -18,7 +18,11 @@ pub struct DeviceError {
 fn advice(module: &str, cause: Errno) -> String {
     match cause {
         Errno::NOENT | Errno::NXIO | Errno::NODEV => {
-            format!("is this a domain of Xen, and is the module {module} loaded?")
+            if module.starts_with("xen-") {
+                format!("is this a domain of Xen, and is the module {module} loaded?")
+            } else {
+                format!("has this kernel {module}, and is it loaded?")
+            }
         }
         Errno::ACCESS | Errno::PERM => {
             "this user may not: see packaging/udev/70-hyper-dmabuf-xen.rules".to_owned()

@@ -1,15 +1,18 @@
 //! This domain's own memory, granted page by page.
 
+use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use rustix::io::Errno;
 
+use super::files::{CannotGrantFiles, FileGrants, FilePages};
 use super::gntalloc::{self, AllocateError, Allocated, Allocation};
 use crate::domain::DomainId;
 use crate::grant::{
-    Access, GrantError, GrantPages, GrantRef, GrantedMemory, PageCount, StillMapped, directory,
+    Access, GrantError, GrantFile, GrantPages, GrantRef, GrantedMemory, PageCount, StillMapped,
+    directory,
 };
 
 /// What to do where there are not enough grants.
@@ -25,6 +28,8 @@ const MOST_PAGES: u32 = directory::MAX_PAGES;
 #[derive(Clone, Debug, Default)]
 pub struct OwnMemory {
     granted: Arc<AtomicUsize>,
+    /// What granting files takes, or why it cannot be, once somebody has asked.
+    files: Arc<OnceLock<Result<FileGrants, CannotGrantFiles>>>,
 }
 
 impl OwnMemory {
@@ -36,6 +41,25 @@ impl OwnMemory {
     /// Pages that are granted now.
     pub fn granted_pages(&self) -> usize {
         self.granted.load(Ordering::Relaxed)
+    }
+
+    /// Whether [`GrantFile::grant_file`] can work in this domain, with `to` as the other one. Tried
+    /// once.
+    ///
+    /// # Errors
+    /// It cannot, and what it would take.
+    pub fn can_grant_files(&self, to: DomainId) -> Result<(), GrantError> {
+        self.files(to).map(drop)
+    }
+
+    fn files(&self, to: DomainId) -> Result<&FileGrants, GrantError> {
+        let files = self.files.get_or_init(|| FileGrants::probe(to));
+        files.as_ref().map_err(|error| GrantError::Unavailable(error.to_string()))
+    }
+
+    fn granted(&self, pages: Pages, access: Access) -> GrantedPages {
+        self.granted.fetch_add(pages.references().len(), Ordering::Relaxed);
+        GrantedPages { pages, access, granted: Arc::clone(&self.granted) }
     }
 }
 
@@ -68,8 +92,7 @@ impl GrantPages for OwnMemory {
             what: "map this domain's granted pages",
             cause,
         })?;
-        self.granted.fetch_add(memory.references().len(), Ordering::Relaxed);
-        Ok(GrantedPages { memory, access, granted: Arc::clone(&self.granted) })
+        Ok(self.granted(Pages::Own(memory), access))
     }
 
     /// Pages that are still mapped are kept aside by the kernel, which tells nobody.
@@ -78,21 +101,62 @@ impl GrantPages for OwnMemory {
     }
 }
 
+impl GrantFile for OwnMemory {
+    /// The driver grants for writing, whatever `access` says: what the display domain does with the
+    /// pages is up to it. The file must be a memfd that may be written to.
+    fn grant_file(
+        &self,
+        file: BorrowedFd<'_>,
+        first: u32,
+        pages: PageCount,
+        to: DomainId,
+        _: Access,
+    ) -> Result<GrantedPages, GrantError> {
+        let files = self.files(to)?;
+        if pages.get() > MOST_PAGES {
+            let (limit, remedy) = (MOST_PAGES.into(), "a buffer cannot be larger");
+            return Err(GrantError::Limit { wanted: pages, limit, remedy });
+        }
+        let granted = files.grant(file, first, pages, to)?;
+        Ok(self.granted(Pages::File(granted), Access::ReadWrite))
+    }
+}
+
 /// Granted pages of this domain.
 #[derive(Debug)]
 pub struct GrantedPages {
-    memory: Allocated,
+    pages: Pages,
     access: Access,
     granted: Arc<AtomicUsize>,
 }
 
+#[derive(Debug)]
+enum Pages {
+    /// Of the kernel's, which this process sees.
+    Own(Allocated),
+    /// Of a file's.
+    File(FilePages),
+}
+
+impl Pages {
+    fn references(&self) -> &[GrantRef] {
+        match self {
+            Pages::Own(memory) => memory.references(),
+            Pages::File(pages) => &pages.references,
+        }
+    }
+}
+
 impl GrantedMemory for GrantedPages {
     fn references(&self) -> &[GrantRef] {
-        self.memory.references()
+        self.pages.references()
     }
 
     fn bytes(&self) -> NonNull<[u8]> {
-        self.memory.bytes()
+        match &self.pages {
+            Pages::Own(memory) => memory.bytes(),
+            Pages::File(_) => NonNull::slice_from_raw_parts(NonNull::dangling(), 0),
+        }
     }
 
     fn access(&self) -> Access {
@@ -107,6 +171,6 @@ impl GrantedMemory for GrantedPages {
 
 impl Drop for GrantedPages {
     fn drop(&mut self) {
-        self.granted.fetch_sub(self.memory.references().len(), Ordering::Relaxed);
+        self.granted.fetch_sub(self.pages.references().len(), Ordering::Relaxed);
     }
 }

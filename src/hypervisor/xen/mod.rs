@@ -8,16 +8,18 @@
 //! | [`gntalloc`] | `/dev/xen/gntalloc` | fresh pages, granted to another domain |
 //! | [`gntdev`] | `/dev/xen/gntdev` | mapping pages that another domain granted |
 //! | [`gntdev_dmabuf`] | `/dev/xen/gntdev` | grants as dma-bufs, and dma-bufs as grants |
+//! | [`udmabuf`] | `/dev/udmabuf` | pages of a memfd as a dma-buf |
 //! | [`evtchn`] | `/dev/xen/evtchn` | event channels |
 //! | [`xenstore`] | `/dev/xen/xenbus` | where domains find each other |
 //! | [`vchan`] | | byte streams between two domains, over the above |
 //! | [`discovery`](Discovery), [`rendezvous`](connect) | | how a guest and the display domain meet |
-//! | [`memory`](OwnMemory) | | [`GrantPages`](crate::grant::GrantPages) |
+//! | [`memory`](OwnMemory), `files` | | [`GrantPages`](crate::grant::GrantPages), [`GrantFile`](crate::grant::GrantFile) |
 //! | [`foreign`](ForeignDomain) | | [`ForeignMemory`](crate::grant::ForeignMemory) |
 
 mod device;
 mod discovery;
 pub mod evtchn;
+mod files;
 mod foreign;
 pub mod gntalloc;
 pub mod gntdev;
@@ -27,6 +29,7 @@ mod memory;
 mod rendezvous;
 #[cfg(test)]
 mod tests;
+pub mod udmabuf;
 pub mod vchan;
 pub mod xenstore;
 

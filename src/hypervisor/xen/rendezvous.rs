@@ -101,7 +101,9 @@ impl AsFd for GuestChannel {
 }
 
 impl Transport for GuestChannel {
-    const READABLE_WHEN_WRITABLE: bool = true;
+    fn is_readable_when_writable(&self) -> bool {
+        true
+    }
 
     fn acknowledge(&mut self) -> io::Result<()> {
         self.vchan.acknowledge()

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::{evtchn, gntalloc, gntdev, gntdev_dmabuf};
+use super::{evtchn, gntalloc, gntdev, gntdev_dmabuf, udmabuf};
 
 /// Prints what the headers of linux-libc-dev say.
 const PROGRAM: &str = r#"
@@ -12,6 +12,7 @@ const PROGRAM: &str = r#"
 #include <sys/ioctl.h>
 typedef uint32_t grant_ref_t;
 typedef uint16_t domid_t;
+#include <linux/udmabuf.h>
 #include <xen/evtchn.h>
 #include <xen/gntalloc.h>
 #include <xen/gntdev.h>
@@ -22,7 +23,7 @@ int main(void)
 	SAY(IOCTL_GNTDEV_SET_UNMAP_NOTIFY);
 	SAY(IOCTL_GNTDEV_DMABUF_EXP_FROM_REFS);
 	SAY(IOCTL_GNTDEV_DMABUF_IMP_TO_REFS);
-	SAY(IOCTL_GNTDEV_DMABUF_IMP_RELEASE);
+	SAY(UDMABUF_CREATE);
 	SAY(IOCTL_GNTALLOC_ALLOC_GREF);
 	SAY(IOCTL_GNTALLOC_SET_UNMAP_NOTIFY);
 	SAY(IOCTL_EVTCHN_BIND_INTERDOMAIN);
@@ -38,7 +39,7 @@ fn ours() -> Vec<(&'static str, u64, u64)> {
         ("IOCTL_GNTDEV_SET_UNMAP_NOTIFY", gntdev::SET_UNMAP_NOTIFY, 0x0010_4707),
         ("IOCTL_GNTDEV_DMABUF_EXP_FROM_REFS", gntdev_dmabuf::EXP_FROM_REFS, 0x0014_4709),
         ("IOCTL_GNTDEV_DMABUF_IMP_TO_REFS", gntdev_dmabuf::IMP_TO_REFS, 0x0014_470b),
-        ("IOCTL_GNTDEV_DMABUF_IMP_RELEASE", gntdev_dmabuf::IMP_RELEASE, 0x0008_470c),
+        ("UDMABUF_CREATE", udmabuf::CREATE, 0x4018_7542),
         ("IOCTL_GNTALLOC_ALLOC_GREF", gntalloc::ALLOC_GREF, 0x0018_4705),
         ("IOCTL_GNTALLOC_SET_UNMAP_NOTIFY", gntalloc::SET_UNMAP_NOTIFY, 0x0010_4707),
         ("IOCTL_EVTCHN_BIND_INTERDOMAIN", evtchn::BIND_INTERDOMAIN, 0x0008_4501),

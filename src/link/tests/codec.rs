@@ -16,6 +16,8 @@ pub(super) fn every_frame(bytes: &[u8]) -> Vec<Frame<'_>> {
         Frame::Hello(Hello { versions: 1..=1, limits: Limits::default().try_into().unwrap() }),
         Frame::Welcome { version: 1, guest: domain(GUEST), display: DomainId::DISPLAY },
         Frame::Goodbye(reason.clone()),
+        Frame::AskTime,
+        Frame::Time { there: There::from_nanoseconds(-5) },
         Frame::Open { stream },
         Frame::Close { stream, reason },
         Frame::Data { stream, payload },
@@ -117,7 +119,7 @@ proptest! {
 
     #[test]
     fn mutated_frames_never_panic(
-        picks in proptest::collection::vec(0usize..13, 1..20),
+        picks in proptest::collection::vec(0usize..15, 1..20),
         mutations in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
         piece in 1usize..5000,
     ) {

@@ -51,7 +51,7 @@ fn answer(role: Role, bytes: &[u8]) -> (Option<LinkEvent>, Option<Reason>) {
 #[test]
 fn a_version_mismatch_closes_with_its_own_code() {
     for role in [Role::Guest, display_role()] {
-        let (event, goodbye) = answer(role, &hello(2..=9));
+        let (event, goodbye) = answer(role, &hello(3..=9));
         let Some(LinkEvent::Closed { reason, by: EndedBy::ThisEnd }) = event else {
             panic!("{event:?}");
         };
@@ -89,7 +89,7 @@ fn a_guest_takes_nothing_between_hello_and_welcome_and_only_the_agreed_version()
     let stream = StreamId::new(1).unwrap();
     for (frame, text) in [
         (Frame::Open { stream }, "Open"),
-        (Frame::Welcome { version: 2, guest: domain(1), display: DomainId::DISPLAY }, "version 2"),
+        (Frame::Welcome { version: 3, guest: domain(1), display: DomainId::DISPLAY }, "version 3"),
     ] {
         let mut bytes = hello(1..=1);
         frame.encode(&mut bytes);

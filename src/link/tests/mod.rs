@@ -15,6 +15,7 @@ use super::*;
 
 mod batches;
 mod chaos;
+mod clocks;
 mod codec;
 mod files;
 mod handshake;

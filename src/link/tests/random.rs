@@ -33,7 +33,7 @@ pub(super) fn any_frame() -> impl Strategy<Value = Vec<u8>> {
     let stream = (1u32..5).prop_map(|number| StreamId::new(number).unwrap());
     let pipe = prop_oneof![1u32..4, (1u32 << 31 | 1)..(1u32 << 31 | 3)]
         .prop_map(|number| PipeId::new(number).unwrap());
-    (0u8..12, stream, pipe, any::<bool>(), 1u32..3000).prop_map(
+    (0u8..14, stream, pipe, any::<bool>(), 1u32..3000).prop_map(
         |(kind, stream, pipe, read, number)| {
             let bytes = pattern(number as usize);
             let payload = Payload::new(&bytes).unwrap();
@@ -49,6 +49,8 @@ pub(super) fn any_frame() -> impl Strategy<Value = Vec<u8>> {
                 7 => Frame::Content { stream, payload },
                 8 => Frame::Pipe { stream, pipe, side },
                 9 => Frame::PipeData { pipe, payload },
+                11 => Frame::AskTime,
+                12 => Frame::Time { there: There::from_nanoseconds(number.into()) },
                 10 => Frame::PipeCredit { pipe, bytes: credit },
                 _ => Frame::PipeEnd { pipe },
             };
@@ -85,7 +87,8 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
     peer.set_nonblocking(true).unwrap();
     let mut link = Link::new(end, display_role(), LIMITS).unwrap();
     let mut hello = Vec::new();
-    Frame::Hello(Hello { versions: 1..=1, limits: LIMITS.try_into().unwrap() }).encode(&mut hello);
+    Frame::Hello(Hello { versions: VERSIONS, limits: LIMITS.try_into().unwrap() })
+        .encode(&mut hello);
     push(&peer, &hello);
     let mut bytes = Vec::new();
     let mut sockets = Vec::new();

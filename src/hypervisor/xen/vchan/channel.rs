@@ -217,7 +217,9 @@ impl AsFd for Vchan {
 }
 
 impl Transport for Vchan {
-    const READABLE_WHEN_WRITABLE: bool = true;
+    fn is_readable_when_writable(&self) -> bool {
+        true
+    }
 
     fn acknowledge(&mut self) -> io::Result<()> {
         Ok(self.channel.acknowledge()?)
