@@ -451,7 +451,7 @@ fn errors_say_what_to_do() {
     assert!(said.contains("/nowhere/work.sock") && said.contains("--domain"), "{said}");
     assert!(run(&[]).contains("--link"));
     assert!(run(&["--link", "carrier-pigeon:3"]).contains("expected shm:PATH"));
-    assert!(run(&["--link", "wayland:"]).contains("needs a link"));
+    assert!(run(&["--link", "wayland:"]).contains("is the address of no link"));
 }
 
 #[test]

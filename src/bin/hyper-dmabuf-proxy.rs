@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     let Cli { link, socket, trace, gpu, limits, command } = cli;
     let at = link.to_string();
     let config = Config { link, socket, trace, gpu, limits, command };
-    match run(config).with_context(|| format!("link {at}")) {
+    match run(config).with_context(|| format!("link '{at}'")) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             eprintln!("hyper-dmabuf-proxy: {error:#}");

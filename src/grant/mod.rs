@@ -108,7 +108,8 @@ pub trait GrantPages {
 /// behind a Wayland program's `wl_shm_pool` is such a file.
 pub trait GrantFile: GrantPages {
     /// Grants `pages` pages of `file` from page `first` on to domain `to`. The file must be one that
-    /// cannot shrink. Its pages are not mapped by this domain: [`GrantedMemory::bytes`] is empty.
+    /// cannot shrink: a memfd with `F_SEAL_SHRINK`; or, on Xen, a dma-buf, and then all its pages.
+    /// They are not mapped by this domain: [`GrantedMemory::bytes`] is empty.
     fn grant_file(
         &self,
         file: BorrowedFd<'_>,

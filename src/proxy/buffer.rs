@@ -3,7 +3,7 @@
 //! A pool costs nothing but its descriptor. A buffer is shared when it is first attached, and only
 //! the pages that it lies in; its pool is never seen by the host.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 
 use super::damage::Region;
@@ -12,7 +12,11 @@ use super::fence;
 use super::layout::Layout;
 use super::objects::AppId;
 use super::pool_file::{PoolError, PoolFile};
+use crate::grant::PAGE_SIZE;
 use crate::id::HyperDmabufId;
+
+/// Bytes in a page, as `wl_shm` counts.
+const PAGE: i32 = PAGE_SIZE as i32;
 
 /// A `wl_shm_pool` of the app's.
 #[derive(Debug)]
@@ -37,12 +41,32 @@ pub(super) enum Unreadable {
     Dmabuf(#[from] DmabufError),
 }
 
+/// Pages of a file that a buffer lies in, and that can be granted as they are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grantable<'a> {
+    pub(super) file: BorrowedFd<'a>,
+    /// The first page, and how many bytes count from there.
+    pub(super) first: u32,
+    pub(super) bytes: usize,
+    /// Where in these bytes the buffer begins.
+    pub(super) begin: i32,
+}
+
 impl Content {
-    /// The file, if the pages that a buffer lies in can be shown as they are.
-    pub(super) fn sealed(&self, layout: Layout) -> Option<BorrowedFd<'_>> {
+    /// The pages that a buffer lies in, if their file is one that cannot shrink.
+    pub(super) fn grantable(&self, layout: Layout) -> Option<Grantable<'_>> {
         match self {
-            Content::Pool(file) => file.sealed(layout),
-            Content::Dmabuf(_) => None,
+            Content::Pool(file) => {
+                let file = file.sealed(layout)?;
+                let (first, begin) = (layout.offset / PAGE, layout.offset % PAGE);
+                let (first, bytes) = (first as u32, begin as usize + layout.bytes());
+                Some(Grantable { file, first, bytes, begin })
+            }
+            // Of a dma-buf, all pages are granted or none.
+            Content::Dmabuf(file) => {
+                let bytes = usize::try_from(file.bytes()).ok()?;
+                Some(Grantable { file: file.as_fd(), first: 0, bytes, begin: layout.offset })
+            }
         }
     }
 

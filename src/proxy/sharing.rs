@@ -2,7 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 
-use super::buffer::Content;
+use super::buffer::{Content, Grantable};
 use super::causes::with_causes;
 use super::layout::Layout;
 use crate::domain::DomainId;
@@ -19,9 +19,6 @@ const MOST_EXPORTS: usize = 250;
 /// Pages that one app may have shared at a time: 512 MiB. On one machine that is half of what the
 /// domain has for copies; on Xen the kernel's limit may come first.
 const MOST_PAGES: u64 = 1 << 17;
-
-/// Bytes in a page, as `wl_shm` counts.
-const PAGE: i32 = PAGE_SIZE as i32;
 
 /// The IDs and the memory of this domain.
 #[derive(Debug)]
@@ -110,16 +107,15 @@ impl Sharing {
     ) -> Result<Exported, NotShared> {
         held.check(layout.bytes())?;
         if self.grants_files
-            && let Some(sealed) = content.sealed(layout)
+            && let Some(Grantable { file, first, bytes, begin }) = content.grantable(layout)
+            && held.check(bytes).is_ok()
         {
-            let (first, begin) = (layout.offset / PAGE, layout.offset % PAGE);
-            let bytes = begin as usize + layout.bytes();
-            match self.exporter.export_file(sealed, first as u32, bytes) {
+            match self.exporter.export_file(file, first, bytes) {
                 Ok(offer) => return Ok(Exported { offer, granted: true, begin }),
                 // Nothing is lost but time.
                 Err(error) => {
                     let error = with_causes(&error);
-                    tracing::debug!(%error, "a sealed pool is copied after all");
+                    tracing::debug!(%error, "what could be granted is copied after all");
                 }
             }
         }

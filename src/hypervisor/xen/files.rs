@@ -12,10 +12,14 @@ use rustix::io::Errno;
 
 use super::device::DeviceError;
 use super::gntdev::RequestError;
-use super::gntdev_dmabuf::GrantedDmabuf;
+use super::gntdev_dmabuf::{self, GrantedDmabuf};
 use super::udmabuf::{MOST_PAGES, SIZE_LIMIT, UdmabufDevice};
 use crate::domain::DomainId;
 use crate::grant::{GrantError, GrantRef, PAGE_SIZE, PageCount};
+
+/// `DMA_BUF_MAGIC`, the file system that the kernel keeps dma-bufs in
+/// (include/uapi/linux/magic.h).
+const DMABUFS: i64 = 0x444d_4142;
 
 /// Where the kernel tells what kind of domain this is.
 const GUEST_TYPE: &str = "/sys/hypervisor/guest_type";
@@ -101,7 +105,7 @@ impl FileGrants {
     }
 
     /// Grants `pages` pages of `file` from page `first` on to domain `to`, for writing, since the
-    /// driver knows nothing else.
+    /// driver knows nothing else. A dma-buf is granted as a whole, or not at all.
     pub(super) fn grant(
         &self,
         file: BorrowedFd<'_>,
@@ -109,6 +113,15 @@ impl FileGrants {
         pages: PageCount,
         to: DomainId,
     ) -> Result<FilePages, GrantError> {
+        if is_dmabuf(file) {
+            let whole = Some(pages.bytes() as u64) == size_of_dmabuf(file);
+            if first != 0 || !whole || pages.get() as usize > gntdev_dmabuf::MOST_PAGES {
+                return Err(GrantError::Unsuitable("of a dma-buf all pages are granted, or none"));
+            }
+            let all = GrantedDmabuf::new(file, pages.get() as usize, to);
+            let all = all.map_err(|error| explain(error, pages))?;
+            return Ok(FilePages { references: all.references().to_vec(), _pieces: vec![all] });
+        }
         let (mut references, mut granted) = (Vec::new(), Vec::new());
         let mut done = 0;
         while let Some(piece) = PageCount::new((pages.get() - done).min(MOST_PAGES)) {
@@ -120,6 +133,15 @@ impl FileGrants {
         }
         Ok(FilePages { references, _pieces: granted })
     }
+}
+
+fn is_dmabuf(file: BorrowedFd<'_>) -> bool {
+    rustix::fs::fstatfs(file).is_ok_and(|system| system.f_type == DMABUFS)
+}
+
+/// It has no other way to tell its size, which never changes.
+fn size_of_dmabuf(file: BorrowedFd<'_>) -> Option<u64> {
+    rustix::fs::seek(file, rustix::fs::SeekFrom::End(0)).ok()
 }
 
 fn explain(error: RequestError, wanted: PageCount) -> GrantError {
