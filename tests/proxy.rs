@@ -23,11 +23,18 @@ fn paint(name: &str, frames: usize, sealed: bool) -> (Counted, u64) {
     let proxy = Proxy::start(PROXY, &other, "work");
     let mut expected = Painter::new(direct.connect(), 12345, sealed);
     let mut seen = Painter::new(proxy.connect(), 12345, sealed);
+    let mut copied = 0;
     for _ in 0..frames {
         assert_same(name, &straight.screenshot(), &other.screenshot());
+        // As hyper-dmabufctl shows it: of this frame not more than changed, and none if it is sealed.
+        let now: u64 = other.buffers().iter().map(|buffer| buffer.bytes_copied_by_guest).sum();
+        assert!(now <= seen.changed_bytes, "{now} bytes copied, {} changed", seen.changed_bytes);
+        assert!(!sealed || now == 0);
+        copied = now;
         expected.frame();
         seen.frame();
     }
+    assert_eq!(copied > 0, !sealed);
     let changed = seen.changed_bytes;
     drop((expected, seen));
     (proxy.counted(), changed)

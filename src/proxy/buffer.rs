@@ -122,12 +122,14 @@ pub(super) enum Way {
     Shadow {
         /// What has changed since it was copied last.
         stale: Region,
+        /// Bytes copied so far.
+        copied: u64,
     },
 }
 
 impl Way {
     /// A shadow that was never copied to.
-    pub(super) const NEW_SHADOW: Way = Way::Shadow { stale: Region::All };
+    pub(super) const NEW_SHADOW: Way = Way::Shadow { stale: Region::All, copied: 0 };
 }
 
 impl Buffer {
@@ -137,7 +139,7 @@ impl Buffer {
 
     /// These pixels of it changed in the app's memory.
     pub(super) fn changed(&mut self, region: &Region) {
-        if let Some(Shared { way: Way::Shadow { stale }, .. }) = &mut self.shared {
+        if let Some(Shared { way: Way::Shadow { stale, .. }, .. }) = &mut self.shared {
             stale.add_all(region);
         }
     }

@@ -14,6 +14,7 @@ use super::sharing::{NotShared, Sharing};
 use super::surface::Surface;
 use super::wire::Message;
 use crate::id::HyperDmabufId;
+use crate::offer::CopiedByExporter;
 
 /// `wl_shm.error.invalid_fd`.
 const INVALID_FD: u32 = 2;
@@ -145,7 +146,7 @@ impl App {
     /// Brings a buffer's shadow up to date.
     pub(super) fn copy_buffer(&mut self, id: AppId, sharing: &mut Sharing) -> Result<(), Fault> {
         let Some(buffer) = self.buffer_mut(id) else { return Ok(()) };
-        let Some(Shared { id: export, way: Way::Shadow { stale } }) = &mut buffer.shared else {
+        let Some(Shared { id: export, way: Way::Shadow { stale, .. } }) = &mut buffer.shared else {
             return Ok(());
         };
         if *stale == Region::EMPTY || !buffer.content.is_written() {
@@ -158,8 +159,25 @@ impl App {
             .copy(layout, &stale, memory)
             .map_err(|error| Fault::new(id, INVALID_FD, error.to_string()))?;
         self.statistics.copied(copied);
+        self.tell_copied(id, export, copied);
         self.trace.note(|| format!("wl_buffer@{}: {copied} bytes copied", id.0));
         Ok(())
+    }
+}
+
+impl App {
+    /// Lets people in the display domain see that more was copied.
+    fn tell_copied(&mut self, id: AppId, export: HyperDmabufId, more: u64) {
+        let Some(buffer) = self.buffer_mut(id) else { return };
+        let Some(Shared { way: Way::Shadow { copied, .. }, .. }) = &mut buffer.shared else {
+            return;
+        };
+        *copied += more;
+        let metadata = CopiedByExporter(*copied).to_metadata();
+        if let Some(object) = self.exports.get(&export) {
+            let message = of_export(*object, "set_metadata").array(&metadata);
+            self.tell_host(message);
+        }
     }
 }
 

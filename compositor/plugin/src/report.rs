@@ -2,6 +2,7 @@
 
 use hyper_dmabuf::domain::DomainId;
 use hyper_dmabuf::grant::Access;
+use hyper_dmabuf::offer::CopiedByExporter;
 use hyper_dmabuf_protocol::server::hyper_dmabuf_v1::State;
 use smithay::reexports::wayland_server::Resource;
 use std::collections::HashMap;
@@ -34,6 +35,8 @@ pub struct BufferReport {
     /// Bytes of it that the display domain copied to show it: 0 where its pages are shown
     /// themselves.
     pub bytes_copied: u64,
+    /// Bytes that its exporter says it has copied into it, if it says so.
+    pub copied_by_exporter: Option<u64>,
 }
 
 /// Where in its life a buffer is.
@@ -73,6 +76,8 @@ pub(crate) fn report(this: &HyperDmabufState) -> Vec<BufferReport> {
                 users: import.users().saturating_sub(1),
                 frames: shown.frames,
                 bytes_copied: shown.bytes_copied,
+                copied_by_exporter: CopiedByExporter::read(&import.metadata())
+                    .map(|CopiedByExporter(bytes)| bytes),
             }
         })
         .collect();

@@ -167,7 +167,10 @@ fn show(cli: &Cli, request: Request) -> anyhow::Result<()> {
             }),
         ),
         Answer::Buffers(buffers) => table(
-            &["ID", "DOMAIN", "SIZE", "FORMAT", "STATE", "MAPPINGS", "USERS", "COPIED"],
+            &[
+                "ID", "DOMAIN", "SIZE", "FORMAT", "STATE", "MAPPINGS", "USERS", "FRAMES", "COPIED",
+                "BY GUEST",
+            ],
             buffers.into_iter().map(|buffer| {
                 vec![
                     buffer.id,
@@ -177,7 +180,9 @@ fn show(cli: &Cli, request: Request) -> anyhow::Result<()> {
                     buffer.state,
                     buffer.mappings.to_string(),
                     buffer.users.to_string(),
+                    buffer.frames.to_string(),
                     buffer.bytes_copied.to_string(),
+                    buffer.bytes_copied_by_guest.to_string(),
                 ]
             }),
         ),

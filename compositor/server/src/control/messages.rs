@@ -98,6 +98,9 @@ pub struct BufferReport {
     pub frames: u64,
     /// Bytes that were copied out of it; none where it is shown without a copy.
     pub bytes_copied: u64,
+    /// Bytes that the guest says it has copied into it: its proxy does, for programs that do not
+    /// seal their pools.
+    pub bytes_copied_by_guest: u64,
 }
 
 /// One domain.

@@ -81,6 +81,7 @@ impl State {
             users: buffer.users as u32,
             frames: buffer.frames,
             bytes_copied: buffer.bytes_copied,
+            bytes_copied_by_guest: buffer.copied_by_exporter.unwrap_or_default(),
         });
         reports.collect()
     }
