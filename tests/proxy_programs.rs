@@ -26,7 +26,13 @@ const STILL: [&str; 9] = [
 ];
 
 /// Programs that move by the time of their frames alone.
-const STEADY: [&str; 2] = ["weston-simple-shm", "weston-subsurfaces"];
+const STEADY: [&str; 5] = [
+    "weston-simple-shm",
+    "weston-simple-damage",
+    "weston-simple-damage --use-viewport",
+    "weston-simple-damage --use-damage-buffer --scale=2",
+    "weston-subsurfaces",
+];
 
 /// Programs that never hold still, and whether what they show is copied: two of them do not seal
 /// their pools, or not all.
@@ -69,7 +75,7 @@ fn moving_programs_look_the_same_in_every_frame() {
         eprintln!("{line}");
         let both = SideBySide::start(PROXY, "800x700");
         both.stop_the_clocks();
-        let _programs = both.run(line);
+        let _programs = both.run_at_a_fixed_time(line);
         both.wait_for("program", |display, seen| display.windows().len() == 1 && colours(seen) > 4);
         let mut pictures = Vec::new();
         for frame in 1..=6 {

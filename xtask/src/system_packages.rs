@@ -28,6 +28,7 @@ pub(crate) const PROGRAMS: &[&str] = &[
     "mpv",
     "qt6-wayland",
     "qt6ct",
+    "libfaketime",
 ];
 
 /// To boot a real Xen: see `lab/images`.
