@@ -2,6 +2,7 @@
 //! there are real dma-bufs, they are shown in the lab.
 
 use std::fs::File;
+use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 
@@ -165,6 +166,35 @@ fn bad_planes_are_errors_of_the_program_that_sent_them() {
     assert_eq!(witness.told.failed, 1);
     params.destroy();
     witness.roundtrip();
+    proxy.wait_for_descriptors(before);
+}
+
+/// What the proxy answers by itself waits until it is read, and so does all that is asked then.
+#[test]
+fn a_program_that_asks_and_never_reads_fills_its_queue_and_no_more() {
+    let display = Display::start("320x240", &["work"]);
+    let proxy = Proxy::start_with(PROXY, &display, "work", "--gpu=/dev/null");
+    let mut witness = Program::connect(&proxy, 4);
+    let before = proxy.descriptors();
+    let mut greedy = proxy.connect();
+    let mut say = |object: u32, opcode: u32, words: &[u32]| {
+        let size = 8 + 4 * words.len() as u32;
+        let words = [&[object, size << 16 | opcode], words].concat();
+        greedy.write_all(&words.into_iter().flat_map(u32::to_ne_bytes).collect::<Vec<_>>())
+    };
+    // A registry, the proxy's own global by the name that it has, and feedback without end.
+    say(1, 1, &[2]).unwrap();
+    let interface = b"zwp_linux_dmabuf_v1\0".chunks(4);
+    let interface = interface.map(|word| u32::from_ne_bytes(word.try_into().unwrap()));
+    let bind: Vec<u32> = [u32::MAX, 20].into_iter().chain(interface).chain([4, 3]).collect();
+    say(2, 0, &bind).unwrap();
+    (4..2000).for_each(|new| say(3, 2, &[new]).unwrap());
+    for _ in 0..100 {
+        witness.roundtrip();
+        let held = proxy.descriptors() - before;
+        assert!(held <= 260, "{held} descriptors are held for one program");
+    }
+    drop(greedy);
     proxy.wait_for_descriptors(before);
 }
 

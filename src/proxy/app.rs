@@ -187,7 +187,7 @@ impl App {
     /// Requests that have come, and one read's more. Whether there was anything.
     fn carry_requests(&mut self, sharing: &mut Sharing) -> Result<bool, Fault> {
         let mut moved = false;
-        while self.listed && self.host.has_room() {
+        while self.listed && self.host.has_room() && self.app.has_room() {
             if self.waits_for_writers() {
                 return Ok(moved);
             }
