@@ -60,7 +60,7 @@ pub struct WatchEvent {
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
-#[error("xenstored's socket cannot be reached, and {0}")]
+#[error("there is no socket of xenstored, nor the kernel's way to it")]
 pub struct OpenError(#[from] DeviceError);
 
 /// Why a request had no good answer.
