@@ -18,8 +18,8 @@ use tracing_subscriber::EnvFilter;
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 struct Cli {
-    /// Where the display domain is: xen:[DOMID] from a guest of Xen, where xen: alone is the one
-    /// that xenstore names, or domain 0; or shm:PATH on one machine, the socket that the compositor
+    /// Where the display domain is: xen: from a guest of Xen, the one that xenstore names, or domain
+    /// 0; xen:DOMID, that one; or shm:PATH on one machine, the socket that the compositor
     /// was given with --domain NAME=shm:PATH.
     #[arg(long, env = "HYPER_DMABUF_LINK", value_name = "ADDRESS")]
     link: Address,
