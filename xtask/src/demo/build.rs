@@ -17,6 +17,7 @@ pub(crate) struct Programs {
     /// For unmodified programs, and what runs in the lab, if that was asked for.
     pub(crate) proxy: Option<PathBuf>,
     pub(crate) lab: Option<PathBuf>,
+    pub(crate) dmabuf: Option<PathBuf>,
 }
 
 /// What cargo says of something it made; of the rest of its messages, nothing.
@@ -74,5 +75,6 @@ pub(crate) fn build(for_lab: bool) -> anyhow::Result<Programs> {
         guest: find("picture")?,
         proxy: for_lab.then(|| find("hyper-dmabuf-proxy")).transpose()?,
         lab: for_lab.then(|| find("lab")).transpose()?,
+        dmabuf: for_lab.then(|| find("dmabuf")).transpose()?,
     })
 }

@@ -239,7 +239,14 @@ mod tests {
     fn fakes() -> Programs {
         let fake = |name| Path::new(env!("CARGO_MANIFEST_DIR")).join("src/demo/fakes").join(name);
         let (compositor, control) = (fake("compositor"), fake("hyper-dmabufctl"));
-        Programs { compositor, control, guest: fake("picture"), proxy: None, lab: None }
+        Programs {
+            compositor,
+            control,
+            guest: fake("picture"),
+            proxy: None,
+            lab: None,
+            dmabuf: None,
+        }
     }
 
     #[test]

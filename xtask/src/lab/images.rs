@@ -58,6 +58,7 @@ impl Images {
             program.as_ref().context("the lab's programs were not built")
         };
         let (lab, proxy) = (built(&programs.lab)?, built(&programs.proxy)?);
+        let dmabuf = built(&programs.dmabuf)?;
         for program in [lab, &programs.compositor, &programs.control] {
             let name = program.file_name().context("a program has a name")?;
             run(Command::new("strip").arg("-o").arg(shared.join(name)).arg(program))?;
@@ -71,7 +72,7 @@ impl Images {
         };
         image("guest.img", &[lab, &programs.guest])?;
         let proxied: Vec<&PathBuf> =
-            [lab, proxy, &programs.guest].into_iter().chain(&unmodified).collect();
+            [lab, proxy, &programs.guest, dmabuf].into_iter().chain(&unmodified).collect();
         image("apps.img", &proxied)?;
         fs::copy(self.file("vmlinuz"), shared.join("vmlinuz"))?;
         fs::copy(scripts().join("scenario"), shared.join("scenario"))?;
