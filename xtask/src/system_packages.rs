@@ -31,9 +31,20 @@ pub(crate) const PROGRAMS: &[&str] = &[
     "libfaketime",
 ];
 
-/// To boot a real Xen: see `lab/images`.
-pub(crate) const LAB: &[&str] =
-    &["qemu-system-x86", "mmdebstrap", "busybox-static", "cpio", "zstd", "xz-utils", "kmod"];
+/// To boot a real Xen, see `lab/images`, and the unmodified programs that are shown there.
+pub(crate) const LAB: &[&str] = &[
+    "qemu-system-x86",
+    "mmdebstrap",
+    "busybox-static",
+    "cpio",
+    "zstd",
+    "xz-utils",
+    "kmod",
+    "make",
+    "foot",
+    "weston",
+    "fonts-dejavu-core",
+];
 
 /// Sees to it that the packages are installed, or says how to.
 pub(crate) fn provide(sets: &[&[&str]]) -> anyhow::Result<()> {

@@ -14,7 +14,8 @@ pub(crate) struct Programs {
     pub(crate) compositor: PathBuf,
     pub(crate) control: PathBuf,
     pub(crate) guest: PathBuf,
-    /// What runs in the lab, if that was asked for.
+    /// For unmodified programs, and what runs in the lab, if that was asked for.
+    pub(crate) proxy: Option<PathBuf>,
     pub(crate) lab: Option<PathBuf>,
 }
 
@@ -71,6 +72,7 @@ pub(crate) fn build(for_lab: bool) -> anyhow::Result<Programs> {
         compositor: find("hyper-dmabuf-compositor")?,
         control: find("hyper-dmabufctl")?,
         guest: find("picture")?,
+        proxy: for_lab.then(|| find("hyper-dmabuf-proxy")).transpose()?,
         lab: for_lab.then(|| find("lab")).transpose()?,
     })
 }

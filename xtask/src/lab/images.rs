@@ -18,7 +18,13 @@ pub(crate) struct Images {
 impl Images {
     /// Makes them, unless they are there.
     pub(crate) fn provide(lab: &Path) -> anyhow::Result<Images> {
-        let recipe = ["images", "dom0-init"].map(|name| scripts().join(name));
+        let images = scripts().join("images");
+        let mut recipe = vec![images.clone(), scripts().join("dom0-init")];
+        let module = paths::root().join("packaging/dkms");
+        for entry in fs::read_dir(&module).with_context(|| format!("no {}", module.display()))? {
+            recipe.push(entry?.path());
+        }
+        recipe.sort();
         let mut hasher = DefaultHasher::new();
         for part in &recipe {
             fs::read(part).with_context(|| format!("no {}", part.display()))?.hash(&mut hasher);
@@ -29,7 +35,7 @@ impl Images {
             // Under another name until they are whole.
             let unfinished = directory.with_extension("unfinished");
             remove(&unfinished)?;
-            run(Command::new(&recipe[0]).arg(&unfinished))?;
+            run(Command::new(&images).arg(&unfinished))?;
             fs::rename(&unfinished, &directory).context("cannot name the lab's images")?;
         }
         Ok(Images { directory })
@@ -39,24 +45,34 @@ impl Images {
         self.directory.join(name)
     }
 
-    /// Fills the directory that the machine sees: the programs, the guests' image, the scenario.
-    pub(crate) fn share(
+    /// Fills the directory that the machine sees: the programs, the guests' images, the scenario.
+    pub(crate) fn share<'a>(
         &self,
-        programs: &Programs,
+        programs: &'a Programs,
         shared: &Path,
         keep: bool,
     ) -> anyhow::Result<()> {
         remove(shared)?;
         fs::create_dir_all(shared).with_context(|| format!("cannot make {}", shared.display()))?;
-        let lab = programs.lab.as_ref().context("the program `lab` was not built")?;
+        let built = |program: &'a Option<PathBuf>| {
+            program.as_ref().context("the lab's programs were not built")
+        };
+        let (lab, proxy) = (built(&programs.lab)?, built(&programs.proxy)?);
         for program in [lab, &programs.compositor, &programs.control] {
             let name = program.file_name().context("a program has a name")?;
             run(Command::new("strip").arg("-o").arg(shared.join(name)).arg(program))?;
         }
-        let guest = shared.join("guest.img");
-        run(Command::new(scripts().join("guest-image"))
-            .args([&guest, &self.file("guest-modules")])
-            .args([lab, &programs.guest]))?;
+        let modules = self.file("guest-modules");
+        let unmodified = demo::UNMODIFIED.map(|name| Path::new("/usr/bin").join(name));
+        let image = |name, programs: &[&PathBuf]| {
+            run(Command::new(scripts().join("guest-image"))
+                .args([&shared.join(name), &modules])
+                .args(programs))
+        };
+        image("guest.img", &[lab, &programs.guest])?;
+        let proxied: Vec<&PathBuf> =
+            [lab, proxy, &programs.guest].into_iter().chain(&unmodified).collect();
+        image("apps.img", &proxied)?;
         fs::copy(self.file("vmlinuz"), shared.join("vmlinuz"))?;
         fs::copy(scripts().join("scenario"), shared.join("scenario"))?;
         fs::write(shared.join("size"), demo::SIZE)?;

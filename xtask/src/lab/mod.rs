@@ -44,10 +44,15 @@ pub(crate) fn run(keep: bool) -> anyhow::Result<()> {
     println!("images: {:.1} s", begun.elapsed().as_secs_f64());
 
     // What the guests are to look like: the same programs, without a hypervisor.
-    let expected = demo::show(&programs, &directory.join("shm"), &["--still"])?;
+    let expected = demo::show(&programs, &directory.join("shm"), &demo::GUESTS, &["--still"])?;
+    let out = directory.join("shm-unmodified");
+    let unmodified = demo::show(&programs, &out, &demo::WITH_UNMODIFIED, &["--still"])?;
 
     let shared = directory.join("run");
     images.share(&programs, &shared, keep)?;
+    // For the scenario to wait for, since nothing else tells when a program has drawn.
+    let expected_there = shared.join("unmodified.png");
+    fs::copy(&unmodified, &expected_there).context("cannot copy a picture")?;
     let begun = Instant::now();
     let mut machine = Machine::start(&images, &directory, &shared)?;
     let status = machine.wait_for(&shared.join("status"), Instant::now() + PATIENCE);
