@@ -388,6 +388,58 @@ mod tests {
         assert_eq!(told[..count], Message::new(2, 0).uint(2).string("wl_shm").uint(1).finish());
     }
 
+    /// The words of the messages that have come, without their headers.
+    fn received(socket: &mut UnixStream) -> Vec<Vec<u32>> {
+        let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
+        while let Ok(read) = socket.read(&mut buffer) {
+            bytes.extend_from_slice(&buffer[..read]);
+        }
+        let words: Vec<u32> = bytes
+            .chunks_exact(4)
+            .map(|word| u32::from_ne_bytes([word[0], word[1], word[2], word[3]]))
+            .collect();
+        let (mut messages, mut rest) = (Vec::new(), &words[..]);
+        while let [_, second, ..] = rest {
+            let (message, after) = rest.split_at((second >> 16) as usize / 4);
+            messages.push(message[2..].to_vec());
+            rest = after;
+        }
+        messages
+    }
+
+    #[test]
+    fn when_to_draw_is_told_by_the_programs_own_clock() {
+        let (mut app, mut program, mut host, mut sharing) = app();
+        app.clock = ClockOffset::from_nanoseconds(5_000_000);
+        let mut asks = |app: &mut App, host: &mut UnixStream, messages: Vec<Message>| {
+            for message in messages {
+                program.write_all(&message.finish()).unwrap();
+            }
+            app.app.woke(true, true);
+            settle(app, &mut sharing);
+            received(host)
+        };
+        let registry = Message::new(1, GET_REGISTRY).uint(2);
+        let asked = asks(&mut app, &mut host, vec![registry]);
+        let registry = *asked.last().and_then(|words| words.last()).unwrap();
+        let compositor = Message::new(registry, 0).uint(1).string("wl_compositor").uint(4);
+        host.write_all(&compositor.finish()).unwrap();
+        app.host.woke(true, true);
+        let bind = Message::new(2, 0).uint(1).string("wl_compositor").uint(4).uint(3);
+        let (surface, frame) = (Message::new(3, 0).uint(4), Message::new(4, 3).uint(5));
+        asks(&mut app, &mut host, Vec::new());
+        let asked =
+            asks(&mut app, &mut host, vec![bind, surface, frame, Message::new(1, 0).uint(6)]);
+        let [.., frame, sync] = &asked[..] else { panic!("{asked:?}") };
+        for callback in [frame, sync] {
+            host.write_all(&Message::new(callback[0], 0).uint(1000).finish()).unwrap();
+        }
+        app.host.woke(true, true);
+        asks(&mut app, &mut host, Vec::new());
+        let told = received(&mut program);
+        assert_eq!(told[told.len() - 2..], [[1005], [1000]], "the other one is no time");
+    }
+
     #[test]
     fn a_host_that_reads_on_is_all_that_it_takes_to_go_on() {
         let (mut app, mut program, mut host, mut sharing) = app();

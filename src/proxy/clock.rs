@@ -6,7 +6,7 @@ use crate::link::ClockOffset;
 
 /// Where an event has a time, and in what unit. The number is that of the first argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Time {
+pub(super) enum Time {
     /// One word; wraps around.
     Milliseconds(usize),
     /// Two words, the high one first.
@@ -19,15 +19,14 @@ enum Time {
 /// far this domain's clock is ahead of that.
 pub(super) fn translate(
     offset: ClockOffset,
-    interface: &str,
-    event: &str,
+    time: Option<Time>,
     fields: &[Field<'_>],
     message: &mut Message,
 ) {
     if offset.nanoseconds() == 0 {
         return;
     }
-    let Some(time) = time_in(interface, event) else { return };
+    let Some(time) = time else { return };
     let word = |index: usize| match fields.get(index) {
         Some(Field { at, value: Value::Uint(word) }) => Some((*at, u64::from(*word))),
         _ => None,
@@ -64,7 +63,11 @@ pub(super) fn translate(
     }
 }
 
-fn time_in(interface: &str, event: &str) -> Option<Time> {
+/// In what a callback brings that tells when to draw. What other callbacks bring is no time.
+pub(super) const FRAME: Option<Time> = Some(Time::Milliseconds(0));
+
+/// In events that always have the same meaning.
+pub(super) fn time_in(interface: &str, event: &str) -> Option<Time> {
     Some(match (interface, event) {
         ("wp_presentation_feedback", "presented") => Time::Timespec(0),
         ("zwp_input_timestamps_v1", "timestamp") => Time::Timespec(0),
@@ -108,7 +111,7 @@ mod tests {
         let fields = parse(&signature, &bytes[HEADER..]).unwrap();
         let mut message = Message::with_payload(1, 0, &bytes[HEADER..]);
         let offset = ClockOffset::from_nanoseconds(nanoseconds);
-        translate(offset, interface, event, &fields, &mut message);
+        translate(offset, time_in(interface, event), &fields, &mut message);
         let bytes = message.finish();
         let fields = parse(&signature, &bytes[HEADER..]).unwrap();
         let word = |field: &Field<'_>| match field.value {

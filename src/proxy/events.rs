@@ -112,6 +112,7 @@ impl App {
         };
         let Some(object) = self.objects.get_mut(id) else { return Ok(()) };
         let (interface, version, alive) = (object.interface, object.version, object.alive);
+        let is_frame = matches!(object.role, Role::Frame);
         let mut event = Message::with_payload(id.0, header.opcode, payload);
         match (&mut object.role, message.name) {
             (Role::Registry(_), "global")
@@ -176,7 +177,9 @@ impl App {
         if !alive {
             return Ok(());
         }
-        clock::translate(self.clock, interface.name, message.name, &fields, &mut event);
+        let time =
+            if is_frame { clock::FRAME } else { clock::time_in(interface.name, message.name) };
+        clock::translate(self.clock, time, &fields, &mut event);
         self.app.send(&event.finish(), descriptors);
         if message.is_destructor {
             self.objects.end(id);

@@ -70,6 +70,8 @@ pub(super) enum Role {
     Dmabuf,
     Feedback,
     Params(Box<Params>),
+    /// A `wl_callback` that tells when to draw: what it brings is a time, which it is of no other.
+    Frame,
     /// `hyper_dmabuf_manager_v1`, for a program that speaks it.
     Manager,
     /// What such a program exported, by the display domain's name for it.

@@ -365,6 +365,7 @@ impl App {
                 }
             }
             "commit" => self.commit(id, sharing)?,
+            "frame" => return self.forward_replaced(request, &[], Role::Frame, sharing),
             name => {
                 let (value, rectangle) = (request.int(0), request.rectangle());
                 let Some(surface) = self.surface_mut(id) else { return Ok(()) };
