@@ -46,7 +46,7 @@ pub(crate) fn run(guest: DomainId, filter: &str) -> anyhow::Result<ExitCode> {
 pub(crate) fn hold(guest: DomainId, references: &[&str]) -> anyhow::Result<ExitCode> {
     let references: Vec<GrantRef> =
         references.iter().map(|text| Ok(GrantRef(text.parse()?))).collect::<anyhow::Result<_>>()?;
-    let _mapping = ForeignDomain::new(guest).map(&references, Access::ReadOnly)?;
+    let _mapping = ForeignDomain::new(guest, DomainId::DISPLAY).map(&references, Access::ReadOnly)?;
     println!("held");
     loop {
         std::thread::park();
@@ -98,7 +98,7 @@ impl Rig for Xen {
     const OWNER_SEES_MAPPINGS: bool = false;
 
     fn new(_: u32) -> Self {
-        Xen { foreign: Arc::new(ForeignDomain::new(guest())) }
+        Xen { foreign: Arc::new(ForeignDomain::new(guest(), DomainId::DISPLAY)) }
     }
 
     fn grant(&self, to: Peer, pages: PageCount, access: Access) -> Result<Memory, NotGranted> {

@@ -96,7 +96,7 @@ impl State {
                     tracing::warn!(domain = %known.name, "too many connections: refused one more");
                     return;
                 }
-                let memory = Arc::new(ForeignDomain::new(domain));
+                let memory = Arc::new(ForeignDomain::new(domain, DomainId::DISPLAY));
                 let connection = Connection { transport: *channel, memory, offer: Some(offer) };
                 self.begin_link(&known, connection);
             }
