@@ -11,7 +11,7 @@
 //! | offers to it | each guest | there are none |
 //! | which domains there are | the toolstack, if asked to: [`SIGHT`] | only those that were [expected](Discovery::expect) by number are found |
 //! | a domain's name | the same | it has none |
-//! | which domains live | anybody may ask about one | |
+//! | which domains live | it shows in their offers' nodes, which the toolstack removes | |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -231,7 +231,7 @@ impl Discovery {
         Ok(())
     }
 
-    /// Asks whether the domains that were told of are still alive.
+    /// Asks whether the domains that were told of are still there, and those that are expected.
     ///
     /// # Errors
     /// xenstore is gone.
@@ -240,14 +240,25 @@ impl Discovery {
         if self.asked.values().any(|asked| matches!(asked, Asked::Alive(_))) {
             return Ok(());
         }
-        // Those that are expected too: their numbers may be used again.
-        let told = self.domains.iter().filter(|(_, known)| known.stage == Stage::Told);
-        let told: BTreeSet<DomainId> = told.map(|(domain, _)| *domain).collect();
-        for domain in told.union(&self.expected) {
-            let request = self.store.send_is_introduced(*domain)?;
-            self.asked.insert(request, Asked::Alive(*domain));
+        for domain in self.expected.clone() {
+            self.ask_whether_alive(domain)?;
+        }
+        if self.sees_all {
+            self.list_domains()?;
         }
         Ok(self.store.flush()?)
+    }
+
+    /// Only domain 0 may ask that. Elsewhere a guest is there as long as its offers' node is: if it
+    /// removes that itself, it is gone as far as it concerns us.
+    fn ask_whether_alive(&mut self, domain: DomainId) -> Result<(), DiscoveryError> {
+        let request = if self.is_told_of_deaths() {
+            self.store.send_is_introduced(domain)?
+        } else {
+            self.store.send_directory(&offers(domain, self.us)?)?
+        };
+        self.asked.insert(request, Asked::Alive(domain));
+        Ok(())
     }
 
     fn watch_offers(&mut self, domain: DomainId) -> Result<(), DiscoveryError> {
@@ -352,8 +363,7 @@ impl Discovery {
         // Once at a time, since a guest makes as much happen as it likes.
         let is_asked = |asked: &Asked| matches!(asked, Asked::Alive(other) if *other == domain);
         if self.expected.contains(&domain) && !self.asked.values().any(is_asked) {
-            let request = self.store.send_is_introduced(domain)?;
-            self.asked.insert(request, Asked::Alive(domain));
+            self.ask_whether_alive(domain)?;
         }
         self.list_offers(domain)
     }
@@ -392,7 +402,9 @@ impl Discovery {
             }
             Asked::Name(domain) => self.named(domain, result, discovered),
             Asked::Alive(domain) => {
-                let is_alive = matches!(&result, Ok(answer) if answer.starts_with(b"T"));
+                let is_listed = !self.is_told_of_deaths();
+                let is_alive =
+                    matches!(&result, Ok(answer) if is_listed || answer.starts_with(b"T"));
                 self.lives(domain, is_alive, discovered)?;
             }
             Asked::Offers(domain) => {
@@ -459,12 +471,6 @@ impl Discovery {
             }
             // The number is another domain's now.
             (true, Some(Stage::Gone)) => self.ask_name(domain)?,
-            // Not told of yet, because its name was not to be had.
-            (true, Some(Stage::New)) => {
-                if self.domains.get(&domain).is_some_and(|known| known.is_nameless) {
-                    self.ask_name(domain)?;
-                }
-            }
             (false, Some(Stage::Told)) => {
                 let gone = Known { stage: Stage::Gone, ..Known::default() };
                 self.domains.insert(domain, gone);
@@ -473,7 +479,7 @@ impl Discovery {
                     self.unwatch_offers(domain)?;
                 }
             }
-            (true, None | Some(Stage::Told)) | (false, _) => {}
+            (true, None | Some(Stage::New | Stage::Told)) | (false, _) => {}
         }
         Ok(())
     }
@@ -513,12 +519,12 @@ impl Discovery {
             if domain == self.us || self.expected.contains(&domain) {
                 continue;
             }
-            // A domain that has died keeps its nodes until the toolstack removes them.
-            if self.domains.contains_key(&domain) {
-                let request = self.store.send_is_introduced(domain)?;
-                self.asked.insert(request, Asked::Alive(domain));
-            } else {
-                self.ask_name(domain)?;
+            match self.domains.get(&domain).map(|known| known.stage) {
+                // A domain that has died keeps its nodes until the toolstack removes them.
+                Some(_) if self.is_told_of_deaths() => self.ask_whether_alive(domain)?,
+                // Its name may be there now, or this domain be let to know it.
+                None | Some(Stage::New) => self.ask_name(domain)?,
+                Some(Stage::Told | Stage::Gone) => {}
             }
         }
         Ok(())

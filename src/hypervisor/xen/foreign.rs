@@ -87,7 +87,7 @@ fn hold(domain: DomainId, references: &[GrantRef], access: Access) -> Result<Hol
 /// What cannot be done where this domain's table of mappings is full.
 pub(super) const FULL: &str = "map more pages of other domains, because this domain's table of mappings is full: \
      raise gnttab_max_maptrack_frames on Xen's command line, or max_maptrack_frames in the xl.cfg of \
-     this domain (256 pages each), or show less";
+     this domain (each of its frames is for 256 pages, or 128 if the domain is paravirtual), or show less";
 
 /// Whether so many more pages can be mapped, as far as it can be found out. Only asked when a mapping
 /// failed, since it costs as much as one.
@@ -172,9 +172,10 @@ impl Mapping for MappedPages {
             if let Err(cause) = placed {
                 // SAFETY: as above.
                 unsafe { fill(at.add(offset), piece.len() * PAGE_SIZE) };
-                let has_room = has_room(self.foreign.us, piece.len());
-                let what = if has_room { "place a domain's pages" } else { FULL };
-                return Err(MapError::System { what, cause });
+                return Err(match has_room(self.foreign.us, piece.len()) {
+                    true => MapError::System { what: "place a domain's pages", cause },
+                    false => MapError::System { what: FULL, cause: Errno::NOSPC },
+                });
             }
             offset += piece.len() * PAGE_SIZE;
         }

@@ -204,6 +204,9 @@ fn a_guest_that_never_stops_is_asked_once_at_a_time_and_soon_not_logged() {
     assert!(discovery.asked.is_empty());
 }
 
+/// Below which domain 300 offers to domain 5.
+const NODE: &str = "/local/domain/300/data/hyper-dmabuf/5";
+
 fn appeared(event: &Discovered, number: u16, expected: Option<&str>) -> bool {
     matches!(event, Discovered::Appeared { domain, name }
         if domain.number() == number && name.as_deref() == expected)
@@ -221,7 +224,6 @@ fn domain_that_sees_nobody_finds_those_it_expects() {
     // Every watch begins with an event.
     daemon.changed("300");
     assert!(daemon.settle(&mut discovery).is_empty(), "it is not there yet");
-    daemon.alive.insert("300".to_owned());
     daemon.write("/local/domain/300/data/hyper-dmabuf/5/x/ring-ref", "no number");
     daemon.write("/local/domain/300/data/hyper-dmabuf/5/x/event-channel", "8");
     daemon.changed("300");
@@ -240,13 +242,13 @@ fn domain_that_sees_nobody_finds_those_it_expects() {
 #[test]
 fn death_is_noticed_whatever_the_nodes_say_and_a_number_may_live_again() {
     let (mut daemon, mut discovery) = Daemon::seen_by(domain(5), false);
-    daemon.alive.insert("300".to_owned());
+    daemon.write(NODE, "");
     discovery.expect(domain(300)).unwrap();
     daemon.changed("300");
     assert_eq!(daemon.settle(&mut discovery).len(), 1);
     discovery.admit(domain(300)).unwrap();
     daemon.settle(&mut discovery);
-    daemon.alive.clear();
+    daemon.tree.clear();
     discovery.check().unwrap();
     // Not answered yet: not asked again.
     discovery.check().unwrap();
@@ -256,7 +258,7 @@ fn death_is_noticed_whatever_the_nodes_say_and_a_number_may_live_again() {
     assert_eq!(daemon.asked.len(), 1, "{:?}", daemon.asked);
     discovery.check().unwrap();
     assert!(daemon.settle(&mut discovery).is_empty(), "told once");
-    daemon.alive.insert("300".to_owned());
+    daemon.write(NODE, "");
     discovery.check().unwrap();
     let told = daemon.settle(&mut discovery);
     assert!(told.len() == 1 && appeared(&told[0], 300, None), "{told:?}");
@@ -265,7 +267,7 @@ fn death_is_noticed_whatever_the_nodes_say_and_a_number_may_live_again() {
 #[test]
 fn expected_guest_that_never_stops_is_asked_about_once_at_a_time() {
     let (mut daemon, mut discovery) = Daemon::seen_by(domain(5), false);
-    daemon.alive.insert("300".to_owned());
+    daemon.write(NODE, "");
     discovery.expect(domain(300)).unwrap();
     daemon.settle(&mut discovery);
     daemon.asked.clear();
@@ -275,14 +277,13 @@ fn expected_guest_that_never_stops_is_asked_about_once_at_a_time() {
     }
     let told = daemon.settle(&mut discovery);
     assert!(told.len() == 1 && appeared(&told[0], 300, None), "{told:?}");
-    let asked = |(kind, _): &&(Kind, String)| *kind == Kind::IsDomainIntroduced;
+    let asked = |(kind, _): &&(Kind, String)| *kind == Kind::Directory;
     assert_eq!(daemon.asked.iter().filter(asked).count(), 1);
 }
 
 #[test]
 fn name_that_may_not_be_read_is_asked_for_again() {
     let (mut daemon, mut discovery) = Daemon::seen_by(domain(5), true);
-    daemon.alive.insert("300".to_owned());
     daemon.write("/local/domain/300/domid", "300");
     daemon.hidden.insert("/local/domain/300/name".to_owned());
     daemon.changed(DOMAINS);
