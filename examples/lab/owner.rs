@@ -11,6 +11,7 @@
 //! | `directory ID` | `ok ID REF,REF,…` |
 
 use std::collections::HashMap;
+use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use hyper_dmabuf::domain::DomainId;
@@ -35,6 +36,20 @@ pub(crate) fn run(display: DomainId) -> anyhow::Result<()> {
             lines.send(&answer.unwrap_or_else(|error| format!("error {error:#}")))?;
         }
     }
+}
+
+/// Grants page after page until there is no more, says how many pages that were, and what was said.
+pub(crate) fn count(to: DomainId) -> anyhow::Result<ExitCode> {
+    let (memory, mut held) = (OwnMemory::new(), Vec::new());
+    let one = PageCount::new(1).context("a page")?;
+    let refusal = loop {
+        match memory.grant(one, to, Access::ReadOnly) {
+            Ok(page) => held.push(page),
+            Err(error) => break error,
+        }
+    };
+    println!("{} pages can be granted, then: {refusal}", held.len());
+    Ok(ExitCode::SUCCESS)
 }
 
 struct Half {

@@ -1,5 +1,6 @@
 //! What the lab boots: made once for each version of its recipe, and then only looked up.
 
+use std::env;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -57,9 +58,17 @@ impl Images {
         run(Command::new(scripts().join("guest-image"))
             .args([&guest, &self.file("guest-modules")])
             .args([lab, &programs.guest]))?;
-        fs::copy(self.file("vmlinuz"), shared.join("vmlinuz"))?;
+        run(Command::new(scripts().join("display-image"))
+            .args([&shared.join("display.img"), &guest, &self.file("udev")])
+            .args([&programs.compositor, &programs.control]))?;
+        fs::copy(self.file("vmlinux"), shared.join("vmlinux"))?;
         fs::copy(scripts().join("scenario"), shared.join("scenario"))?;
+        run(Command::new("cp").arg("-r").arg(scripts().join("parts")).arg(shared))?;
         fs::write(shared.join("size"), demo::SIZE)?;
+        // To have the same random moments as a run before.
+        if let Some(seed) = env::var_os("LAB_SEED") {
+            fs::write(shared.join("seed"), seed.as_encoded_bytes())?;
+        }
         if keep {
             fs::write(shared.join("keep"), "")?;
         }
