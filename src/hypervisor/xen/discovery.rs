@@ -210,8 +210,8 @@ impl Discovery {
     }
 
     /// Whether deaths are told to this domain by xenstore itself. Elsewhere they show only in what
-    /// happens to a guest's nodes, on which it has a hand as long as it lives: there, [`check`] is
-    /// to be called from time to time.
+    /// happens to a guest's nodes, and who is told of that the guest has a hand in as long as it
+    /// lives: there, [`check`] is to be called from time to time.
     ///
     /// [`check`]: Self::check
     pub fn is_told_of_deaths(&self) -> bool {
@@ -402,6 +402,13 @@ impl Discovery {
             }
             Asked::Name(domain) => self.named(domain, result, discovered),
             Asked::Alive(domain) => {
+                // Busy, or over a quota for a moment, says nothing about the guest.
+                if let Err(error) = &result
+                    && !["ENOENT", "EACCES"].contains(&&**error)
+                {
+                    tracing::debug!(%domain, %error, "xenstored does not say whether a domain lives");
+                    return Ok(());
+                }
                 let is_listed = !self.is_told_of_deaths();
                 let is_alive =
                     matches!(&result, Ok(answer) if is_listed || answer.starts_with(b"T"));

@@ -102,7 +102,7 @@ impl State {
         named.or_else(|| self.config.any_domain.map(|_| "*=xen".to_owned()))
     }
 
-    /// The death of a guest must not depend on nodes that were the guest's to change.
+    /// What may be read is also the guest's to say as long as it lives, and so which watches tell.
     fn check_domains_regularly(&mut self) -> Result<(), BeginError> {
         let timer = Timer::from_duration(CHECK);
         let checked = self.loop_handle.insert_source(timer, |_, (), state| {
