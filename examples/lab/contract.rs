@@ -11,15 +11,26 @@ use hyper_dmabuf::grant::contract::{self, NotGranted, Peer, Rig};
 use hyper_dmabuf::grant::{Access, ForeignMemory, GrantRef, PageCount};
 use hyper_dmabuf::hypervisor::xen::ForeignDomain;
 
-use crate::stream::Lines;
+use crate::stream::{Lines, own_domain};
 
 /// The owner that all tests of this run talk to.
 static OWNER: Mutex<Option<(DomainId, Lines)>> = Mutex::new(None);
 
-/// Runs the tests whose names contain `filter`, and prints a line for each.
-pub(crate) fn run<const OF_FILES: bool>(guest: DomainId, filter: &str) -> anyhow::Result<ExitCode> {
+/// What `what` does with an owner that is connected until then.
+pub(crate) fn with_owner(
+    guest: DomainId,
+    what: impl FnOnce() -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
     let connected = Lines::connect(guest).context("cannot reach the owner")?;
-    *OWNER.lock().expect("nobody panicked yet") = Some((guest, connected));
+    *OWNER.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some((guest, connected));
+    let done = what();
+    // Its end is what the owner waits for.
+    *OWNER.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
+    done
+}
+
+/// Runs the tests whose names contain `filter`, and prints a line for each.
+pub(crate) fn run<const OF_FILES: bool>(filter: &str) -> anyhow::Result<ExitCode> {
     let (mut passed, mut failed) = (0, 0);
     for (name, test) in contract::tests::<Xen<OF_FILES>>() {
         if !name.contains(filter) {
@@ -36,8 +47,6 @@ pub(crate) fn run<const OF_FILES: bool>(guest: DomainId, filter: &str) -> anyhow
             }
         }
     }
-    // Its end is what the owner waits for.
-    *OWNER.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
     println!("contract: {passed} passed, {failed} failed");
     Ok(if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -46,7 +55,7 @@ pub(crate) fn run<const OF_FILES: bool>(guest: DomainId, filter: &str) -> anyhow
 pub(crate) fn hold(guest: DomainId, references: &[&str]) -> anyhow::Result<ExitCode> {
     let references: Vec<GrantRef> =
         references.iter().map(|text| Ok(GrantRef(text.parse()?))).collect::<anyhow::Result<_>>()?;
-    let _mapping = ForeignDomain::new(guest).map(&references, Access::ReadOnly)?;
+    let _mapping = ForeignDomain::new(guest, own_domain()?).map(&references, Access::ReadOnly)?;
     println!("held");
     loop {
         std::thread::park();
@@ -65,13 +74,16 @@ fn guest() -> DomainId {
     OWNER.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_ref().expect("connected").0
 }
 
-/// The owner grants pages of its own, or of files.
-struct Xen<const OF_FILES: bool> {
+/// A guest that owns pages of its own, and this domain that maps them.
+pub(crate) type Owned = Xen<false>;
+
+/// A guest that owns, and this domain that maps. The owner grants pages of its own, or of files.
+pub(crate) struct Xen<const OF_FILES: bool> {
     foreign: Arc<ForeignDomain>,
 }
 
 /// What the owner granted, by its own number for it.
-struct Memory {
+pub(crate) struct Memory {
     id: u32,
     references: Vec<GrantRef>,
     gone: bool,
@@ -101,7 +113,7 @@ impl<const OF_FILES: bool> Rig for Xen<OF_FILES> {
     const GRANTS_READ_ONLY: bool = !OF_FILES;
 
     fn new(_: u32) -> Self {
-        Xen { foreign: Arc::new(ForeignDomain::new(guest())) }
+        Xen { foreign: Arc::new(ForeignDomain::new(guest(), own_domain().expect("xenstore"))) }
     }
 
     fn grant(&self, to: Peer, pages: PageCount, access: Access) -> Result<Memory, NotGranted> {

@@ -10,8 +10,8 @@ use hyper_dmabuf::hypervisor::xen::evtchn::EventChannel;
 use hyper_dmabuf::hypervisor::xen::gntalloc::{Allocated, Allocation};
 use hyper_dmabuf::hypervisor::xen::xenstore::{Incoming, StorePath, Xenstore};
 
-/// Where offers are; see `hypervisor/xen/rendezvous.rs`.
-const OFFERS: &str = "data/hyper-dmabuf";
+/// Where offers to domain 0 are; see `hypervisor/xen/rendezvous.rs`.
+const OFFERS: &str = "data/hyper-dmabuf/0";
 
 struct Hostile {
     store: Xenstore,

@@ -17,6 +17,7 @@ use anyhow::{Context, bail};
 use hyper_dmabuf::domain::DomainId;
 use hyper_dmabuf::grant::contract::{NotGranted, Owner, Peer};
 use hyper_dmabuf::grant::{Access, GrantPages, GrantedMemory, PageCount};
+use hyper_dmabuf::hypervisor::xen::OwnMemory;
 
 use crate::stream::Lines;
 
@@ -38,6 +39,20 @@ pub(crate) fn run<G: GrantPages + Clone>(
             lines.send(&answer.unwrap_or_else(|error| format!("error {error:#}")))?;
         }
     }
+}
+
+/// Grants page after page until there is no more, says how many pages that were, and what was said.
+pub(crate) fn count(to: DomainId) -> anyhow::Result<ExitCode> {
+    let (memory, mut held) = (OwnMemory::new(), Vec::new());
+    let one = PageCount::new(1).context("a page")?;
+    let refusal = loop {
+        match memory.grant(one, to, Access::ReadOnly) {
+            Ok(page) => held.push(page),
+            Err(error) => break error,
+        }
+    };
+    println!("{} pages can be granted, then: {refusal}", held.len());
+    Ok(ExitCode::SUCCESS)
 }
 
 struct Half<G: GrantPages> {

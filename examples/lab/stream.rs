@@ -12,6 +12,11 @@ use rustix::event::{PollFd, PollFlags, poll};
 /// Where a guest offers its vchan, below its own node.
 const NODE: &str = "data/hyper-dmabuf-lab";
 
+/// The domain that this program is in.
+pub(crate) fn own_domain() -> anyhow::Result<DomainId> {
+    Ok(Xenstore::open()?.own_domain()?)
+}
+
 pub(crate) struct Lines {
     vchan: Vchan,
     received: Vec<u8>,

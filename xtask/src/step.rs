@@ -14,7 +14,7 @@ use crate::paths;
 
 /// How long a step may take: many times what the longest does. One that hangs is ended by then and
 /// named, while the others still have their say.
-const LIMIT: Duration = Duration::from_secs(25 * 60);
+const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// How coreutils' timeout ends if the command did not, by itself or only by SIGKILL.
 const TIMED_OUT: [i32; 2] = [124, 137];

@@ -180,6 +180,16 @@ impl HyperDmabufState {
         })
     }
 
+    /// The display domain that clients are told to share with.
+    pub fn domain(&self) -> DomainId {
+        self.us
+    }
+
+    /// Sets it, for a compositor that finds out later where it runs: before any guest is let in.
+    pub fn set_domain(&mut self, us: DomainId) {
+        self.us = us;
+    }
+
     /// The global, to remove it.
     pub fn global(&self) -> GlobalId {
         self.global.clone()

@@ -6,6 +6,9 @@
 //! is a second request (in a paravirtual domain one cannot be mapped twice, and moving a mapping
 //! would end it), made while the first still holds them; then the hold goes, since each mapping
 //! costs the hypervisor an entry of its table.
+//!
+//! gntdev calls it the same, `EINVAL`, if that table of ours is full. So before an owner is blamed,
+//! as many mappings are tried of a page that is certainly granted: one of our own.
 
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::io::Errno;
 use rustix::mm::{self, MapFlags, ProtFlags};
 
+use super::gntalloc::Allocation;
 use super::gntdev::{MOST_PAGES, MapRequest, Mapped};
 use crate::domain::DomainId;
 use crate::grant::{Access, ForeignMemory, GrantRef, MapError, Mapping, PAGE_SIZE, PageCount};
@@ -22,13 +26,23 @@ use crate::grant::{Access, ForeignMemory, GrantRef, MapError, Mapping, PAGE_SIZE
 #[derive(Clone, Debug)]
 pub struct ForeignDomain {
     domain: DomainId,
+    us: DomainId,
     mapped: Arc<AtomicUsize>,
 }
 
 impl ForeignDomain {
-    /// The memory of `domain`, whom the hypervisor knows by this number.
-    pub fn new(domain: DomainId) -> ForeignDomain {
-        ForeignDomain { domain, mapped: Arc::default() }
+    /// The memory of `domain`, whom the hypervisor knows by this number, for this domain, `us`.
+    pub fn new(domain: DomainId, us: DomainId) -> ForeignDomain {
+        ForeignDomain { domain, us, mapped: Arc::default() }
+    }
+
+    /// Why the hypervisor refuses these pages.
+    fn explain(&self, references: &[GrantRef], access: Access, cause: Errno) -> MapError {
+        let explained = explain(self.domain, references, access, cause);
+        if explained.is_peers_fault() && !has_room(self.us, references.len()) {
+            return MapError::System { what: FULL, cause: Errno::NOSPC };
+        }
+        explained
     }
 }
 
@@ -41,15 +55,14 @@ impl ForeignMemory for ForeignDomain {
         let pages = u32::try_from(references.len()).ok().and_then(PageCount::new);
         let pages = pages.ok_or(MapError::Empty)?;
         let hold = hold(self.domain, references, access)
-            .map_err(|cause| explain(self.domain, references, access, cause))?;
+            .map_err(|cause| self.explain(references, access, cause))?;
         self.mapped.fetch_add(references.len(), Ordering::Relaxed);
         Ok(Box::new(MappedPages {
-            domain: self.domain,
+            foreign: self.clone(),
             references: references.into(),
             pages,
             access,
             hold: Mutex::new(Some(hold)),
-            mapped: Arc::clone(&self.mapped),
         }))
     }
 
@@ -69,6 +82,25 @@ fn hold(domain: DomainId, references: &[GrantRef], access: Access) -> Result<Hol
             request.map(access)
         })
         .collect()
+}
+
+/// What cannot be done where this domain's table of mappings is full.
+pub(super) const FULL: &str = "map more pages of other domains, because this domain's table of mappings is full: \
+     raise gnttab_max_maptrack_frames on Xen's command line, or max_maptrack_frames in the xl.cfg of \
+     this domain (each of its frames is for 256 pages, or 128 if the domain is paravirtual), or show less";
+
+/// Whether so many more pages can be mapped, as far as it can be found out. Only asked when a mapping
+/// failed, since it costs as much as one.
+pub(super) fn has_room(us: DomainId, pages: usize) -> bool {
+    let Some(own) = PageCount::new(1)
+        .and_then(|one| Allocation::new(us, one, Access::ReadOnly).ok()?.map().ok())
+    else {
+        // Without xen-gntalloc in this domain there is no telling.
+        return true;
+    };
+    let copies: Vec<GrantRef> = own.references().iter().copied().cycle().take(pages).collect();
+    let tried = hold(us, &copies, Access::ReadOnly);
+    !matches!(tried, Err(Errno::INVAL))
 }
 
 /// Which page was refused, and why, as far as it can be found out.
@@ -105,13 +137,12 @@ fn explain(domain: DomainId, references: &[GrantRef], access: Access, cause: Err
 
 #[derive(Debug)]
 struct MappedPages {
-    domain: DomainId,
+    foreign: ForeignDomain,
     references: Box<[GrantRef]>,
     pages: PageCount,
     access: Access,
     /// Until the pages are placed.
     hold: Mutex<Option<Hold>>,
-    mapped: Arc<AtomicUsize>,
 }
 
 impl Mapping for MappedPages {
@@ -129,19 +160,22 @@ impl Mapping for MappedPages {
             Some(held) => held,
             // Placed once more. What the owner took back meanwhile must not fail below, where it
             // would leave a hole among addresses that somebody looks at.
-            None => hold(self.domain, &self.references, self.access)
-                .map_err(|cause| explain(self.domain, &self.references, self.access, cause))?,
+            None => hold(self.foreign.domain, &self.references, self.access)
+                .map_err(|cause| self.foreign.explain(&self.references, self.access, cause))?,
         };
         let mut offset = 0;
         for piece in self.references.chunks(MOST_PAGES) {
             // SAFETY: the pieces add up to `pages`, a range that the caller lets us replace.
-            let placed = MapRequest::new(self.domain, piece)
+            let placed = MapRequest::new(self.foreign.domain, piece)
                 .map_err(|error| error.cause())
                 .and_then(|request| unsafe { request.map_at(at.add(offset), self.access) });
             if let Err(cause) = placed {
                 // SAFETY: as above.
                 unsafe { fill(at.add(offset), piece.len() * PAGE_SIZE) };
-                return Err(MapError::System { what: "place a domain's pages", cause });
+                return Err(match has_room(self.foreign.us, piece.len()) {
+                    true => MapError::System { what: "place a domain's pages", cause },
+                    false => MapError::System { what: FULL, cause: Errno::NOSPC },
+                });
             }
             offset += piece.len() * PAGE_SIZE;
         }
@@ -152,7 +186,7 @@ impl Mapping for MappedPages {
 
 impl Drop for MappedPages {
     fn drop(&mut self) {
-        self.mapped.fetch_sub(self.references.len(), Ordering::Relaxed);
+        self.foreign.mapped.fetch_sub(self.references.len(), Ordering::Relaxed);
     }
 }
 

@@ -31,6 +31,12 @@ const PAGES_AT_ONCE: usize = 4096;
 /// Where the machine-wide limit is told and set.
 pub const LIMIT: &str = "/sys/module/xen_gntalloc/parameters/limit";
 
+/// What to do where there are not enough grants.
+pub(super) const REMEDY: &str = "as root, write a larger number of pages into \
+     /sys/module/xen_gntalloc/parameters/limit (packaging/modprobe.d/hyper-dmabuf-xen.conf does so \
+     at boot); if that is large enough, this domain's grant table is full: raise \
+     max_grant_frames in its xl.cfg (512 pages each)";
+
 /// How many pages the driver hands out at most, to all processes of this domain together.
 pub fn limit() -> Option<u64> {
     std::fs::read_to_string(LIMIT).ok()?.trim().parse().ok()
@@ -50,9 +56,18 @@ pub enum AllocateError {
     /// There is no device.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// The driver refuses; `ENOSPC` where a limit is reached.
+    /// The driver refuses.
     #[error("gntalloc refuses: {0}")]
     System(Errno),
+    /// One of two limits is reached.
+    #[error("gntalloc has no more pages to grant: {REMEDY}")]
+    Limit,
+}
+
+impl AllocateError {
+    fn refused(cause: Errno) -> AllocateError {
+        if cause == Errno::NOSPC { AllocateError::Limit } else { AllocateError::System(cause) }
+    }
 }
 
 impl Allocation {
@@ -76,7 +91,7 @@ impl Allocation {
             words[1] = count as u32;
             // SAFETY: the driver reads the first two words, writes the index into the next two
             // and one reference into each of the `count` words after them, which are there.
-            unsafe { request(&device, ALLOC_GREF, &mut words) }.map_err(AllocateError::System)?;
+            unsafe { request(&device, ALLOC_GREF, &mut words) }.map_err(AllocateError::refused)?;
             // Each request goes on where the last one ended, so that they are one piece.
             let index = from_wide([words[2], words[3]]);
             if index != (references.len() * PAGE_SIZE) as u64 {

@@ -5,8 +5,6 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use rustix::io::Errno;
-
 use super::files::{CannotGrantFiles, FileGrants, FilePages};
 use super::gntalloc::{self, AllocateError, Allocated, Allocation};
 use crate::domain::DomainId;
@@ -14,12 +12,6 @@ use crate::grant::{
     Access, GrantError, GrantFile, GrantPages, GrantRef, GrantedMemory, PageCount, StillMapped,
     directory,
 };
-
-/// What to do where there are not enough grants.
-const REMEDY: &str = "as root, write a larger number of pages into \
-     /sys/module/xen_gntalloc/parameters/limit (packaging/modprobe.d/hyper-dmabuf-xen.conf does so \
-     at boot); if that is large enough, this domain's grant table is full: raise \
-     max_grant_frames in its xl.cfg (512 pages each)";
 
 /// The most pages of one buffer: as many as a directory reaches, 4 GiB.
 const MOST_PAGES: u32 = directory::MAX_PAGES;
@@ -75,14 +67,14 @@ impl GrantPages for OwnMemory {
         let limited = || GrantError::Limit {
             wanted: pages,
             limit: gntalloc::limit().unwrap_or_default(),
-            remedy: REMEDY,
+            remedy: gntalloc::REMEDY,
         };
         // Nothing is allocated for what cannot be.
         if pages.get() > MOST_PAGES {
             return Err(limited());
         }
         let allocation = Allocation::new(to, pages, access).map_err(|error| match error {
-            AllocateError::System(Errno::NOSPC) => limited(),
+            AllocateError::Limit => limited(),
             AllocateError::System(cause) => {
                 GrantError::System { what: "grant pages through /dev/xen/gntalloc", cause }
             }

@@ -34,7 +34,7 @@ pub mod vchan;
 pub mod xenstore;
 
 pub use device::DeviceError;
-pub use discovery::{Discovered, Discovery, DiscoveryError, OfferName};
+pub use discovery::{Discovered, Discovery, DiscoveryError, OfferName, SIGHT};
 pub use foreign::ForeignDomain;
 pub use memory::{GrantedPages, OwnMemory};
 pub use rendezvous::{GuestChannel, RendezvousError, connect};

@@ -1,12 +1,15 @@
 //! A guest's half of meeting the display domain: it offers a vchan in xenstore, below its own node.
 //!
 //! ```text
-//! /local/domain/GUEST/data/hyper-dmabuf/OFFER/ring-ref, event-channel
+//! /local/domain/GUEST/data/hyper-dmabuf/DISPLAY/OFFER/ring-ref, event-channel
 //! ```
 //!
 //! A program makes one such node for each of its connections, with a name that nobody else has,
-//! which the display domain alone may read. What waits there is taken up as soon as the display
-//! domain sees it, so either may be there first.
+//! which the domain DISPLAY alone may read. What waits there is taken up as soon as that domain sees
+//! it, so either may be there first.
+//!
+//! The node DISPLAY stays. A display domain that is not domain 0 can list only what it may read, and
+//! is told of offers, and of the end of the guest, by what happens to this node.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -19,12 +22,17 @@ use crate::domain::DomainId;
 use crate::link::Transport;
 
 /// Where a domain offers, below its own node.
-pub(super) const OFFERS: &str = "data/hyper-dmabuf";
+const OFFERS: &str = "data/hyper-dmabuf";
 /// What an offer consists of.
 pub(super) const RING: &str = "ring-ref";
 pub(super) const PORT: &str = "event-channel";
 /// Where the toolstack may say which domain is the display domain, for guests to read.
 const DISPLAY: &str = "/tool/hyper-dmabuf/display";
+
+/// Where `guest` has what it offers to the domain `display`.
+pub(super) fn offers(guest: DomainId, display: DomainId) -> Result<StorePath, BadPath> {
+    StorePath::of_domain(guest).join(&format!("{OFFERS}/{display}"))
+}
 
 /// Why the display domain cannot be reached.
 #[derive(Debug, thiserror::Error)]
@@ -71,8 +79,9 @@ pub fn connect(to: Option<DomainId>) -> Result<GuestChannel, RendezvousError> {
     let (vchan, offer) = Vchan::offer(peer)?;
     let mut name = [0; 8];
     rustix::rand::getrandom(&mut name, GetRandomFlags::empty()).map_err(RendezvousError::Random)?;
-    let name = format!("{OFFERS}/{:016x}", u64::from_ne_bytes(name));
-    let node = StorePath::of_domain(own).join(&name)?;
+    let all = offers(own, peer)?;
+    store.share_directory(&all, own, peer)?;
+    let node = all.join(&format!("{:016x}", u64::from_ne_bytes(name)))?;
     store.publish(
         &node,
         own,

@@ -1,5 +1,6 @@
 //! What the lab boots: made once for each version of its recipe, and then only looked up.
 
+use std::env;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -74,9 +75,17 @@ impl Images {
         let proxied: Vec<&PathBuf> =
             [lab, proxy, &programs.guest, dmabuf].into_iter().chain(&unmodified).collect();
         image("apps.img", &proxied)?;
-        fs::copy(self.file("vmlinuz"), shared.join("vmlinuz"))?;
+        run(Command::new(scripts().join("display-image"))
+            .args([&shared.join("display.img"), &shared.join("guest.img"), &self.file("udev")])
+            .args([&programs.compositor, &programs.control]))?;
+        fs::copy(self.file("vmlinux"), shared.join("vmlinux"))?;
         fs::copy(scripts().join("scenario"), shared.join("scenario"))?;
+        run(Command::new("cp").arg("-r").arg(scripts().join("parts")).arg(shared))?;
         fs::write(shared.join("size"), demo::SIZE)?;
+        // To have the same random moments as a run before.
+        if let Some(seed) = env::var_os("LAB_SEED") {
+            fs::write(shared.join("seed"), seed.as_encoded_bytes())?;
+        }
         if keep {
             fs::write(shared.join("keep"), "")?;
         }

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 
+use super::console;
 use super::images::Images;
 use crate::demo::{Process, until};
 use crate::paths;
@@ -14,9 +15,10 @@ use crate::paths;
 /// Without SMAP, because QEMU's emulation of it faults a paravirtual dom0. Without RDTSCP and XSAVE
 /// for guests with hardware support: the emulated AMD gives Xen no lengths of instructions.
 const PROCESSOR: &str = "max,-smap,-rdtscp,-xsave";
-/// Room for a list of all grants in Xen's log, which the scenario counts, and for an 8K frame's.
+/// Room for a list of all grants in Xen's log, which the scenario counts; for grants of 256 MiB; for
+/// mapping these twice, as placing them does, in two entries of a page each.
 const XEN: &str = "console=com1 com1=115200,8n1 dom0_mem=2G,max:2G loglvl=all guest_loglvl=all \
-                   conring_size=4m gnttab_max_frames=256";
+                   conring_size=4m gnttab_max_frames=256 gnttab_max_maptrack_frames=1088";
 
 /// A machine that runs Xen. It ends with this value.
 pub(crate) struct Machine {
@@ -34,7 +36,7 @@ impl Machine {
         let mut command = Command::new("qemu-system-x86_64");
         command
             .args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", PROCESSOR])
-            .args(["-smp", "2", "-m", "3584", "-display", "none", "-no-reboot"])
+            .args(["-smp", "2", "-m", "4608", "-display", "none", "-no-reboot"])
             .args(["-monitor", "none", "-nic", "none"])
             .arg("-chardev")
             .arg(format!("socket,id=com1,path={console_text},server=on,wait=off,logfile={log}"))
@@ -65,10 +67,17 @@ impl Machine {
             .with_context(|| format!("the lab broke\n{}", qemu.log_tail()))
     }
 
-    /// Leaves it running until this program is ended.
+    /// Leaves it running: here with a shell in dom0, or where this is no terminal, until this
+    /// program is ended.
     pub(crate) fn keep(&mut self) -> anyhow::Result<()> {
-        println!("the machine goes on until Ctrl-C; a shell in dom0:");
-        println!("  socat -,raw,echo=0 UNIX-CONNECT:{}", paths::shown(&self.console));
+        if console::is_there() {
+            println!("here is a shell in dom0; Ctrl-] ends the machine");
+            return console::join(&self.console);
+        }
+        println!(
+            "the machine goes on until this program is ended; a shell in dom0 is at the socket"
+        );
+        println!("  {}", paths::shown(&self.console));
         while self.qemu.alive().is_ok() {
             std::thread::park_timeout(std::time::Duration::from_secs(1));
         }

@@ -3,6 +3,7 @@
 //! QEMU's emulation needs no support from the processor, so this runs wherever the tests do. What is
 //! booted is made once, by `lab/images`; what is tested is in `lab/scenario`, which runs in dom0.
 
+mod console;
 mod images;
 mod machine;
 
@@ -18,9 +19,9 @@ use crate::demo;
 use crate::paths;
 use crate::system_packages::{self, BUILD, LAB, RUN};
 
-/// How long the machine may run. It takes two minutes where nothing else runs, and many times that
-/// where much does.
-const PATIENCE: Duration = Duration::from_secs(1200);
+/// How long the machine may run. It takes about five minutes where nothing else runs, and many times
+/// that where much does.
+const PATIENCE: Duration = Duration::from_secs(1500);
 
 /// Why the lab cannot run on this system, if it cannot.
 pub(crate) fn impossible() -> Option<String> {

@@ -4,13 +4,18 @@ use std::{
     io,
     os::fd::{AsFd, OwnedFd},
     sync::Arc,
+    time::Duration,
 };
 
 use hyper_dmabuf::{
     domain::DomainId,
     hypervisor::xen::{self, Discovery, DiscoveryError, ForeignDomain},
 };
-use smithay::reexports::calloop::{Interest, Mode, PostAction, generic::Generic};
+use smithay::reexports::calloop::{
+    Interest, Mode, PostAction,
+    generic::Generic,
+    timer::{TimeoutAction, Timer},
+};
 
 use super::{arrival::MOST_CONNECTIONS, links::Connection};
 use crate::{
@@ -20,6 +25,9 @@ use crate::{
 };
 
 pub(super) use xen::OfferName;
+
+/// How often a display domain that is not told of deaths asks whether the others are alive.
+const CHECK: Duration = Duration::from_secs(1);
 
 /// The hypervisor's domains, as far as they were looked for.
 #[derive(Debug)]
@@ -34,9 +42,20 @@ pub enum BeginError {
     /// The descriptor cannot be watched.
     #[error("xenstore cannot be watched: {0}")]
     Watch(#[from] io::Error),
-    /// Guests grant to domain 0.
-    #[error("the compositor runs in domain {0}, and can only show guests from domain 0 so far")]
-    NotDomainZero(DomainId),
+    /// Names were asked for, and this domain may not know them.
+    #[error(
+        "this is domain {us}, which may not list the other domains, and so cannot show {wanted}: give \
+         their numbers (--domain NAME=xen:NUMBER), or in domain 0 run `xenstore-chmod {sight} n0 r{us}` \
+         and, for each domain N that is to be shown, `xenstore-chmod {sight}/N/name n0 rN r{us}`"
+    )]
+    NamesHidden {
+        /// This domain.
+        us: DomainId,
+        /// What cannot be found.
+        wanted: String,
+        /// What is to be readable.
+        sight: &'static str,
+    },
 }
 
 impl State {
@@ -48,9 +67,19 @@ impl State {
         if !wanted && self.config.any_domain.is_none() {
             return Ok(());
         }
-        let discovery = Discovery::new()?;
-        if discovery.us() != DomainId::DISPLAY {
-            return Err(BeginError::NotDomainZero(discovery.us()));
+        let mut discovery = Discovery::new()?;
+        let us = discovery.us();
+        if let Some(wanted) = self.known_by_name().filter(|_| !discovery.sees_all()) {
+            return Err(BeginError::NamesHidden { us, wanted, sight: xen::SIGHT });
+        }
+        for domain in &self.config.domains {
+            if let Some(DomainAddress::Xen(XenDomain::Number(number))) = domain.address {
+                discovery.expect(number)?;
+            }
+        }
+        self.protocols.hyper_dmabuf.set_domain(us);
+        if !discovery.is_told_of_deaths() {
+            self.check_domains_regularly()?;
         }
         let watched: OwnedFd = discovery.as_fd().try_clone_to_owned()?;
         self.guests.discovery = Some(Discovered(discovery));
@@ -59,9 +88,34 @@ impl State {
         self.loop_handle
             .insert_source(source, |_, _, state| Ok(state.look_at_domains()))
             .map_err(|error| io::Error::other(error.to_string()))?;
-        tracing::info!("looking for domains of Xen");
+        tracing::info!(%us, "looking for domains of Xen");
         self.look_at_domains();
         Ok(())
+    }
+
+    /// What is configured by the toolstack's names, for an error.
+    fn known_by_name(&self) -> Option<String> {
+        let named = self.config.domains.iter().find_map(|domain| match &domain.address {
+            Some(address @ DomainAddress::Xen(XenDomain::Name(_))) => Some(address.to_string()),
+            _ => None,
+        });
+        named.or_else(|| self.config.any_domain.map(|_| "*=xen".to_owned()))
+    }
+
+    /// What may be read is also the guest's to say as long as it lives, and so which watches tell.
+    fn check_domains_regularly(&mut self) -> Result<(), BeginError> {
+        let timer = Timer::from_duration(CHECK);
+        let checked = self.loop_handle.insert_source(timer, |_, (), state| {
+            let Some(Discovered(discovery)) = &mut state.guests.discovery else {
+                return TimeoutAction::Drop;
+            };
+            if let Err(error) = discovery.check() {
+                state.discovery_failed(&error);
+                return TimeoutAction::Drop;
+            }
+            TimeoutAction::ToDuration(CHECK)
+        });
+        Ok(checked.map(drop).map_err(|error| io::Error::other(error.to_string()))?)
     }
 
     fn look_at_domains(&mut self) -> PostAction {
@@ -88,7 +142,9 @@ impl State {
 
     fn discovered(&mut self, event: xen::Discovered) {
         match event {
-            xen::Discovered::Appeared { domain, name } => self.domain_appeared(domain, &name),
+            xen::Discovered::Appeared { domain, name } => {
+                self.domain_appeared(domain, name.as_deref());
+            }
             xen::Discovered::Offered { domain, offer, channel } => {
                 let known = self.domains.iter().find(|known| known.domain.id == domain);
                 let Some(known) = known.map(|known| Arc::clone(&known.domain)) else { return };
@@ -96,7 +152,8 @@ impl State {
                     tracing::warn!(domain = %known.name, "too many connections: refused one more");
                     return;
                 }
-                let memory = Arc::new(ForeignDomain::new(domain));
+                let us = self.protocols.hyper_dmabuf.domain();
+                let memory = Arc::new(ForeignDomain::new(domain, us));
                 let connection = Connection { transport: *channel, memory, offer: Some(offer) };
                 self.begin_link(&known, connection);
             }
@@ -118,9 +175,9 @@ impl State {
         }
     }
 
-    fn domain_appeared(&mut self, id: DomainId, toolstack_name: &str) {
+    fn domain_appeared(&mut self, id: DomainId, toolstack_name: Option<&str>) {
         let Some((domain, address)) = self.shown_as(id, toolstack_name) else {
-            tracing::debug!(domain = %id, name = toolstack_name, "a domain is not to be shown");
+            tracing::debug!(domain = %id, ?toolstack_name, "a domain is not to be shown");
             return;
         };
         tracing::info!(domain = %domain.name, number = %id, "a domain is there");
@@ -140,10 +197,14 @@ impl State {
     }
 
     /// How a domain is shown, if it is: as configured, or by its own name.
-    fn shown_as(&self, id: DomainId, toolstack_name: &str) -> Option<(Domain, DomainAddress)> {
+    fn shown_as(
+        &self,
+        id: DomainId,
+        toolstack_name: Option<&str>,
+    ) -> Option<(Domain, DomainAddress)> {
         let is_it = |address: &Option<DomainAddress>| match address {
             Some(DomainAddress::Xen(XenDomain::Number(number))) => *number == id,
-            Some(DomainAddress::Xen(XenDomain::Name(name))) => name == toolstack_name,
+            Some(DomainAddress::Xen(XenDomain::Name(name))) => Some(&**name) == toolstack_name,
             Some(DomainAddress::Shm(_)) | None => false,
         };
         let address = DomainAddress::Xen(XenDomain::Number(id));
@@ -153,7 +214,8 @@ impl State {
         }
         self.config.any_domain?;
         // A name that is configured for somebody else must not be worn by this one.
-        let name = toolstack_name.parse::<DomainName>().map(|name| name.to_string());
+        let name = toolstack_name.and_then(|name| name.parse::<DomainName>().ok());
+        let name = name.map(|name| name.to_string());
         let is_taken = |name: &str| {
             self.config.domains.iter().any(|domain| *domain.name == *name)
                 || self.domains.iter().any(|known| {
@@ -162,7 +224,7 @@ impl State {
                         && known.link != LinkState::Gone
                 })
         };
-        let names = name.ok().into_iter().chain([format!("xen-{id}")]);
+        let names = name.into_iter().chain([format!("xen-{id}")]);
         let name = names.into_iter().find(|name| !is_taken(name))?;
         let configured = self.config.domains.iter().map(|domain| domain.colour);
         let known = self.domains.iter().map(|known| known.domain.colour);
@@ -174,6 +236,15 @@ impl State {
     pub(super) fn offer_ended(&mut self, domain: DomainId, offer: &OfferName) {
         if let Some(Discovered(discovery)) = &mut self.guests.discovery
             && let Err(error) = discovery.forget_offer(domain, offer)
+        {
+            self.discovery_failed(&error);
+        }
+    }
+
+    /// A link is gone, and all that was mapped for it: others may have waited for that.
+    pub(super) fn look_again_at_offers(&mut self) {
+        if let Some(Discovered(discovery)) = &mut self.guests.discovery
+            && let Err(error) = discovery.look_again()
         {
             self.discovery_failed(&error);
         }

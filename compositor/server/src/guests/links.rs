@@ -78,7 +78,8 @@ impl State {
         connection: Connection<T>,
     ) {
         let Connection { transport, memory, offer } = connection;
-        let role = Role::Display { guest: domain.id, display: DomainId::DISPLAY };
+        let display = self.protocols.hyper_dmabuf.domain();
+        let role = Role::Display { guest: domain.id, display };
         let link = match Link::new(transport, role, Limits::default()) {
             Ok(link) => link,
             Err(error) => {
@@ -112,6 +113,7 @@ impl State {
             self.loop_handle.remove(token);
         }
         self.domains.set_link(domain, LinkState::Gone);
+        self.look_again_at_offers();
     }
 
     fn link_event(
@@ -138,6 +140,7 @@ impl State {
                 if self.guests.link_ended(domain.id, link) {
                     self.domains.set_link(domain.id, LinkState::Gone);
                 }
+                self.look_again_at_offers();
             }
         }
     }

@@ -30,7 +30,7 @@ impl HyperDmabufHandler for State {
         let (domain, show) = match data.origin.domain() {
             Some(domain) if domain.staged => (domain.id, Show::Staged),
             Some(domain) => (domain.id, Show::Direct),
-            None => (DomainId::DISPLAY, Show::Direct),
+            None => (self.protocols.hyper_dmabuf.domain(), Show::Direct),
         };
         Some(Origin { domain, memory: data.memory(), limits: Limits::default(), show })
     }

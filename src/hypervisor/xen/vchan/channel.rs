@@ -16,7 +16,7 @@ use crate::link::Transport;
 
 /// The most pages of rings that a client maps: libxenvchan would take 512, but each is an entry in a
 /// table of the hypervisor that all guests share.
-const MOST_PAGES: usize = 64;
+pub(in crate::hypervisor::xen) const MOST_PAGES: usize = 64;
 
 /// One end of a byte stream each way. Dropped, the other end sees that it has hung up.
 #[derive(Debug)]
@@ -87,6 +87,13 @@ pub enum ConnectError {
     /// Its server is gone already.
     #[error("who offered the vchan is gone")]
     Gone,
+}
+
+impl ConnectError {
+    /// Whether this end may be short of something, rather than the other one up to no good.
+    pub fn may_be_ours(&self) -> bool {
+        matches!(self, ConnectError::Refused(_) | ConnectError::Map(_))
+    }
 }
 
 impl Vchan {

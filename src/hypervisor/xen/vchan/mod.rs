@@ -14,5 +14,6 @@ mod channel;
 mod layout;
 mod ring;
 
+pub(super) use channel::MOST_PAGES;
 pub use channel::{ConnectError, Offer, OfferError, Vchan};
 pub use layout::BadLayout;

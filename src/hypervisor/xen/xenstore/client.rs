@@ -371,7 +371,24 @@ impl Xenstore {
         }
     }
 
-    /// Writes nodes below `base`, which `reader` may read, all at once or not at all.
+    /// Makes a node, if it is not there, below which `reader` may list what it is given to read.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn share_directory(
+        &mut self,
+        path: &StorePath,
+        owner: DomainId,
+        reader: DomainId,
+    ) -> Result<(), CallError> {
+        let about = path.as_str();
+        self.ask(Kind::Mkdir, 0, terminated(about), ("make", about))?;
+        let permissions = [format!("n{owner}"), format!("r{reader}")].map(|text| terminated(&text));
+        let payload = [&[terminated(about)], &permissions[..]].concat().concat();
+        self.ask(Kind::SetPermissions, 0, payload, ("set who reads", about)).map(drop)
+    }
+
+    /// Writes nodes below `base`, which `reader` may read and remove, all at once or not at all.
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -382,7 +399,7 @@ impl Xenstore {
         reader: DomainId,
         nodes: &[(&str, String)],
     ) -> Result<(), CallError> {
-        let permissions = [terminated(&format!("n{owner}")), terminated(&format!("r{reader}"))];
+        let permissions = [terminated(&format!("n{owner}")), terminated(&format!("b{reader}"))];
         let about = base.as_str();
         loop {
             let started = self.ask(
