@@ -329,6 +329,9 @@ fn next(end: &mut Endpoint, message: &mut Vec<u8>) -> Result<Option<Header>, Hea
 mod tests {
     use std::io::{ErrorKind, Read, Write};
 
+    use super::super::buffer::Buffer;
+    use super::super::dmabuf_file::DmabufFile;
+    use super::super::layout::Layout;
     use super::*;
     use crate::domain::DomainId;
     use crate::grant::PageCount;
@@ -438,6 +441,58 @@ mod tests {
         asks(&mut app, &mut host, Vec::new());
         let told = received(&mut program);
         assert_eq!(told[told.len() - 2..], [[1005], [1000]], "the other one is no time");
+    }
+
+    /// What the host was told since it was looked at last: objects and opcodes.
+    fn told(host: &mut UnixStream) -> Vec<(u32, u16)> {
+        let mut bytes = vec![0; 1 << 16];
+        let count = host.read(&mut bytes).unwrap_or(0);
+        let (mut rest, mut told) = (&bytes[..count], Vec::new());
+        while let Some(header) = Header::read(rest) {
+            told.push((header.object, header.opcode));
+            rest = &rest[usize::from(header.size)..];
+        }
+        told
+    }
+
+    #[test]
+    fn a_commit_waits_for_the_writers_of_its_dmabuf_and_so_does_what_comes_after_it() {
+        let (mut app, mut program, mut host, mut sharing) = app();
+        app.manager = Some(app.objects.hide(Hidden::Manager));
+        let surface = Role::Surface(Box::default());
+        let interface = &wayland_client::protocol::__interfaces::WL_SURFACE_INTERFACE;
+        let surface = app.objects.insert(AppId(3), interface, 4, surface, true);
+        let surface = surface.unwrap().unwrap().0;
+        let other = app.objects.insert(AppId(6), interface, 4, Role::Plain, true);
+        let other = other.unwrap().unwrap().0;
+        let fence = rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC).unwrap();
+        let content = Content::Dmabuf(Rc::new(DmabufFile::awaiting(fence, 4096)));
+        let layout = Layout { offset: 0, width: 32, height: 32, stride: 128, format: 1 };
+        let buffer = Role::Buffer(Box::new(Buffer::new(content, layout)));
+        let interface = &wayland_client::protocol::__interfaces::WL_BUFFER_INTERFACE;
+        app.objects.insert(AppId(4), interface, 1, buffer, false).unwrap();
+        settle(&mut app, &mut sharing);
+        told(&mut host);
+
+        let attach = Message::new(3, 1).uint(4).int(0).int(0).finish();
+        let commit = Message::new(3, COMMIT).finish();
+        let sync = Message::new(1, SYNC).uint(5).finish();
+        program.write_all(&[attach, commit, sync].concat()).unwrap();
+        app.app.woke(true, false);
+        settle(&mut app, &mut sharing);
+        assert_eq!(told(&mut host).last(), Some(&(surface, 1)), "attached, and no more");
+        assert!(app.take_fence().is_some() && app.take_fence().is_none(), "told once");
+
+        // What the host says arrives meanwhile.
+        host.write_all(&Message::new(1, DELETE_ID).uint(other).finish()).unwrap();
+        app.host.woke(true, false);
+        settle(&mut app, &mut sharing);
+        assert!(drain(&mut program) > 0 && told(&mut host).is_empty());
+
+        // It never passes: shown as it is.
+        app.stop_waiting(false);
+        settle(&mut app, &mut sharing);
+        assert_eq!(told(&mut host), [(surface, COMMIT), (1, SYNC)]);
     }
 
     #[test]

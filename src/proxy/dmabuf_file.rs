@@ -43,6 +43,9 @@ pub(super) struct DmabufFile {
     mapped: OnceCell<Mapped>,
     /// Counts the app's open files.
     _open: Rc<()>,
+    /// What stands for the writers where there is no real dma-buf.
+    #[cfg(test)]
+    fence: Option<OwnedFd>,
 }
 
 /// Why a descriptor is no dma-buf that can be shown, or cannot be read.
@@ -62,7 +65,24 @@ impl DmabufFile {
         }
         // The only way to ask: its size never changes.
         let bytes = rustix::fs::seek(&file, SeekFrom::End(0)).map_err(|_| DmabufError::NoDmabuf)?;
-        Ok(DmabufFile { file, bytes, mapped: OnceCell::new(), _open: open })
+        Ok(DmabufFile {
+            file,
+            bytes,
+            mapped: OnceCell::new(),
+            _open: open,
+            #[cfg(test)]
+            fence: None,
+        })
+    }
+
+    /// A stand-in: memory that `fence` says the writers of.
+    #[cfg(test)]
+    pub(super) fn awaiting(fence: OwnedFd, bytes: u64) -> DmabufFile {
+        let flags = rustix::fs::MemfdFlags::CLOEXEC;
+        let file = rustix::fs::memfd_create("stand-in", flags).unwrap();
+        rustix::fs::ftruncate(&file, bytes).unwrap();
+        let (mapped, fence) = (OnceCell::new(), Some(fence));
+        DmabufFile { file, bytes, mapped, _open: Rc::default(), fence }
     }
 
     /// Bytes in it.
@@ -73,6 +93,10 @@ impl DmabufFile {
     /// What becomes readable when all that is written now has been written. `None` if nobody can
     /// tell, as in a kernel before 6.0.
     pub(super) fn writers(&self) -> Option<OwnedFd> {
+        #[cfg(test)]
+        if let Some(fence) = &self.fence {
+            return fence.try_clone().ok();
+        }
         let mut request = SyncFile { flags: READ as u32, descriptor: -1 };
         // SAFETY: the driver reads and writes a structure of this shape.
         let asked = unsafe {
