@@ -248,7 +248,16 @@ fn death_is_noticed_whatever_the_nodes_say_and_a_number_may_live_again() {
     assert_eq!(daemon.settle(&mut discovery).len(), 1);
     discovery.admit(domain(300)).unwrap();
     daemon.settle(&mut discovery);
+    // Once may be an accident, twice is not.
     daemon.tree.clear();
+    discovery.check().unwrap();
+    assert!(daemon.settle(&mut discovery).is_empty(), "it is only missed");
+    daemon.write(NODE, "");
+    discovery.check().unwrap();
+    assert!(daemon.settle(&mut discovery).is_empty(), "and is there after all");
+    daemon.tree.clear();
+    discovery.check().unwrap();
+    assert!(daemon.settle(&mut discovery).is_empty(), "missed");
     discovery.check().unwrap();
     // Not answered yet: not asked again.
     discovery.check().unwrap();
