@@ -16,9 +16,14 @@ use crate::paths;
 /// for guests with hardware support: the emulated AMD gives Xen no lengths of instructions.
 const PROCESSOR: &str = "max,-smap,-rdtscp,-xsave";
 /// Room for a list of all grants in Xen's log, which the scenario counts; for grants of 256 MiB; for
-/// mapping these twice, as placing them does, in two entries of a page each.
-const XEN: &str = "console=com1 com1=115200,8n1 dom0_mem=2G,max:2G loglvl=all guest_loglvl=all \
-                   conring_size=4m gnttab_max_frames=256 gnttab_max_maptrack_frames=1088";
+/// mapping these twice, as placing them does, in two entries of a page each. One processor for dom0:
+/// on two, Linux once in a while dies at its start, where one patches code that the other runs, and
+/// QEMU lets that one run what has been replaced.
+const XEN: &str = "console=com1 com1=115200,8n1 dom0_mem=2G,max:2G dom0_max_vcpus=1 loglvl=all \
+                   guest_loglvl=all conring_size=4m gnttab_max_frames=256 \
+                   gnttab_max_maptrack_frames=1088";
+/// How often it is started if it dies before dom0 does anything: that is the emulation's doing.
+const STARTS: usize = 3;
 
 /// A machine that runs Xen. It ends with this value.
 pub(crate) struct Machine {
@@ -27,7 +32,30 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    pub(crate) fn start(images: &Images, lab: &Path, shared: &Path) -> anyhow::Result<Machine> {
+    /// Starts it, until dom0 begins with the scenario.
+    pub(crate) fn boot(
+        images: &Images,
+        lab: &Path,
+        shared: &Path,
+        deadline: Instant,
+    ) -> anyhow::Result<Machine> {
+        let mut left = STARTS;
+        loop {
+            left -= 1;
+            let mut machine = Machine::start(images, lab, shared)?;
+            let begun = || {
+                machine.qemu.alive()?;
+                Ok(shared.join("begun").exists().then_some(()))
+            };
+            match until(deadline, "dom0 is up", begun) {
+                Ok(()) => return Ok(machine),
+                Err(error) if left == 0 => return Err(error.context("the lab does not come up")),
+                Err(error) => println!("lab: the machine did not come up, once more: {error:#}"),
+            }
+        }
+    }
+
+    fn start(images: &Images, lab: &Path, shared: &Path) -> anyhow::Result<Machine> {
         let (console, log) = (lab.join("console"), shared.join("serial.log"));
         let [console_text, log, shared] =
             [&console, &log, &shared.to_owned()].map(|path| path.display().to_string());

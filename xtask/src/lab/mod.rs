@@ -55,8 +55,9 @@ pub(crate) fn run(keep: bool) -> anyhow::Result<()> {
     let expected_there = shared.join("unmodified.png");
     fs::copy(&unmodified, &expected_there).context("cannot copy a picture")?;
     let begun = Instant::now();
-    let mut machine = Machine::start(&images, &directory, &shared)?;
-    let status = machine.wait_for(&shared.join("status"), Instant::now() + PATIENCE);
+    let deadline = begun + PATIENCE;
+    let mut machine = Machine::boot(&images, &directory, &shared, deadline)?;
+    let status = machine.wait_for(&shared.join("status"), deadline);
     let log = fs::read(shared.join("log")).unwrap_or_default();
     print!("{}", String::from_utf8_lossy(&log));
     println!("lab: the machine ran for {:.1} s", begun.elapsed().as_secs_f64());
