@@ -21,7 +21,7 @@ use super::fence::Awaited;
 use super::listener::{ListenError, Listener};
 use super::statistics::Statistics;
 use super::terms::{GpuChoice, Terms, VersionLimit};
-use super::trace::{Trace, TraceFilter};
+use super::trace::{self, Trace, TraceFilter};
 use super::upstream::{News, Upstream, UpstreamError};
 use super::wire::Message;
 use crate::client::Address;
@@ -456,7 +456,7 @@ impl Proxy {
         let (name, statistics) = (running.app.trace.name(), running.app.statistics);
         self.statistics += statistics;
         if self.config.trace.is_some() {
-            eprintln!("hyper-dmabuf-proxy: {name} has ended: {statistics}");
+            trace::say(format!("hyper-dmabuf-proxy: {name} has ended: {statistics}"));
         } else {
             tracing::debug!("{name} has ended: {statistics}");
         }
@@ -471,7 +471,7 @@ impl Proxy {
             self.ended(&running);
         }
         if self.config.trace.is_some() {
-            eprintln!("hyper-dmabuf-proxy: all programs: {}", self.statistics);
+            trace::say(format!("hyper-dmabuf-proxy: all programs: {}", self.statistics));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write;
+use std::io::Write as _;
 
 use rustix::time::{ClockId, clock_gettime};
 use wayland_backend::protocol::{Interface, MessageDesc};
@@ -13,6 +14,13 @@ const KEPT: usize = 64;
 
 /// Bytes of a message that are kept.
 const KEPT_BYTES: usize = 96;
+
+/// Writes a line to stderr, by one system call: others may write there as well, and no line of theirs
+/// comes in between.
+pub(super) fn say(mut line: String) {
+    line.push('\n');
+    let _ = std::io::stderr().write_all(line.as_bytes()); // Nobody is left to be told.
+}
 
 /// What is shown of the messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -105,7 +113,7 @@ impl Trace {
         if let Some(filter) = &self.filter
             && filter.shows(interface.name, message.name)
         {
-            eprintln!("{}", kept.line(&self.name, payload));
+            say(kept.line(&self.name, payload));
         }
         self.kept.push_back(kept);
     }
@@ -115,7 +123,7 @@ impl Trace {
         if let Some(filter) = &self.filter
             && filter.shows("wl_buffer", "note")
         {
-            eprintln!("{} {{{}}} -- {}", stamp(microseconds()), self.name, what());
+            say(format!("{} {{{}}} -- {}", stamp(microseconds()), self.name, what()));
         }
     }
 
