@@ -14,8 +14,10 @@ use crate::domain::DomainId;
 #[cfg(any(test, feature = "lab"))]
 pub mod contract;
 pub mod directory;
+mod dmabuf;
 mod placement;
 
+pub(crate) use dmabuf::size_of_dmabuf;
 pub use placement::{Placement, View};
 
 /// Bytes in a granted page: Xen grants pages of 4 KiB on every architecture

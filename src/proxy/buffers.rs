@@ -3,12 +3,12 @@
 use hyper_dmabuf_protocol::client::__interfaces::{
     HYPER_DMABUF_MANAGER_V1_INTERFACE, HYPER_DMABUF_V1_INTERFACE,
 };
-use wayland_backend::protocol::Interface;
 
 use super::app::{App, Fault, display_error};
 use super::buffer::{Buffer, Shared, Way};
 use super::causes::with_causes;
 use super::damage::Region;
+use super::interfaces::opcode;
 use super::objects::{AppId, Hidden, HostId, Role};
 use super::sharing::{NotShared, Sharing};
 use super::surface::Surface;
@@ -23,18 +23,12 @@ const INVALID_FD: u32 = 2;
 const CREATE_BUFFER: u16 = 0;
 const DESTROY_POOL: u16 = 1;
 
-/// The number of a request of ours; the tables are made of the same file as everybody's.
-fn opcode(interface: &Interface, name: &str) -> u16 {
-    let position = interface.requests.iter().position(|request| request.name == name);
-    position.map_or(u16::MAX, |position| position as u16)
-}
-
 fn of_manager(object: HostId, name: &str) -> Message {
-    Message::new(object.0, opcode(&HYPER_DMABUF_MANAGER_V1_INTERFACE, name))
+    Message::new(object.0, opcode(HYPER_DMABUF_MANAGER_V1_INTERFACE.requests, name))
 }
 
 fn of_export(object: HostId, name: &str) -> Message {
-    Message::new(object.0, opcode(&HYPER_DMABUF_V1_INTERFACE, name))
+    Message::new(object.0, opcode(HYPER_DMABUF_V1_INTERFACE.requests, name))
 }
 
 impl App {
@@ -194,13 +188,13 @@ mod tests {
     fn the_numbers_of_requests_are_those_of_the_protocols() {
         let shm = interfaces::reachable().into_iter().find(|known| known.name == "wl_shm_pool");
         let pool = shm.unwrap();
-        assert_eq!(opcode(pool, "create_buffer"), CREATE_BUFFER);
-        assert_eq!(opcode(pool, "destroy"), DESTROY_POOL);
+        assert_eq!(opcode(pool.requests, "create_buffer"), CREATE_BUFFER);
+        assert_eq!(opcode(pool.requests, "destroy"), DESTROY_POOL);
         for name in ["export", "destroy"] {
-            assert_ne!(opcode(&HYPER_DMABUF_MANAGER_V1_INTERFACE, name), u16::MAX);
+            assert_ne!(opcode(HYPER_DMABUF_MANAGER_V1_INTERFACE.requests, name), u16::MAX);
         }
         for name in ["create_pool", "unexport", "destroy"] {
-            assert_ne!(opcode(&HYPER_DMABUF_V1_INTERFACE, name), u16::MAX);
+            assert_ne!(opcode(HYPER_DMABUF_V1_INTERFACE.requests, name), u16::MAX);
         }
     }
 }

@@ -14,13 +14,14 @@ use std::path::Path;
 use std::rc::Rc;
 
 use rustix::fs::{MemfdFlags, SealFlags};
-use wayland_backend::protocol::{Interface, MessageDesc};
+use wayland_backend::protocol::Interface;
 use wayland_client::protocol::__interfaces::WL_BUFFER_INTERFACE;
 use wayland_protocols::wp::linux_dmabuf::zv1::client::__interfaces as linux_dmabuf;
 
 use super::app::{App, Fault, display_error};
 use super::buffer::{Buffer, Content};
 use super::dmabuf_file::DmabufFile;
+use super::interfaces::opcode;
 use super::layout::Layout;
 use super::objects::{AppId, Role};
 use super::requests::Request;
@@ -166,11 +167,6 @@ impl Params {
         }
         Ok(layout)
     }
-}
-
-fn opcode(messages: &[MessageDesc], name: &str) -> u16 {
-    let position = messages.iter().position(|message| message.name == name);
-    position.map_or(u16::MAX, |position| position as u16)
 }
 
 fn event(object: AppId, interface: &Interface, name: &str) -> Message {

@@ -5,17 +5,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::rc::Rc;
 
-use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 use rustix::ioctl::{Opcode, Setter, Updater, opcode};
 use rustix::mm::{MapFlags, ProtFlags};
 
 use super::damage::Region;
 use super::layout::Layout;
-
-/// `DMA_BUF_MAGIC`, the file system that the kernel keeps dma-bufs in
-/// (include/uapi/linux/magic.h).
-const FILE_SYSTEM: i64 = 0x444d_4142;
+use crate::grant::size_of_dmabuf;
 
 /// `DMA_BUF_IOCTL_SYNC`, `DMA_BUF_IOCTL_EXPORT_SYNC_FILE` (include/uapi/linux/dma-buf.h).
 pub(super) const SYNC: Opcode = opcode::write::<u64>(b'b', 0);
@@ -59,12 +55,7 @@ pub(super) enum DmabufError {
 
 impl DmabufFile {
     pub(super) fn new(file: OwnedFd, open: Rc<()>) -> Result<DmabufFile, DmabufError> {
-        let system = rustix::fs::fstatfs(&file).map_err(|_| DmabufError::NoDmabuf)?;
-        if system.f_type != FILE_SYSTEM {
-            return Err(DmabufError::NoDmabuf);
-        }
-        // The only way to ask: its size never changes.
-        let bytes = rustix::fs::seek(&file, SeekFrom::End(0)).map_err(|_| DmabufError::NoDmabuf)?;
+        let bytes = size_of_dmabuf(file.as_fd()).ok_or(DmabufError::NoDmabuf)?;
         Ok(DmabufFile {
             file,
             bytes,

@@ -9,7 +9,7 @@
 //! domain's own tools: screens to copy or lock, other programs' windows, clipboard managers, virtual
 //! input, layers, `wp_security_context_manager_v1`.
 
-use wayland_backend::protocol::Interface;
+use wayland_backend::protocol::{Interface, MessageDesc};
 use wayland_client::protocol::__interfaces as core;
 use wayland_protocols::{wp, xdg};
 
@@ -62,6 +62,12 @@ static GLOBALS: &[&Interface] = &[
 /// The global of this name, if apps may be offered it.
 pub(super) fn global(name: &[u8]) -> Option<&'static Interface> {
     GLOBALS.iter().copied().find(|interface| interface.name.as_bytes() == name)
+}
+
+/// The number of a message of our own making; the tables are made of the same file as everybody's.
+pub(super) fn opcode(messages: &[MessageDesc], name: &str) -> u16 {
+    let position = messages.iter().position(|message| message.name == name);
+    position.map_or(u16::MAX, |position| position as u16)
 }
 
 /// Every interface that can be reached from the globals.

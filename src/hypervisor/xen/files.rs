@@ -15,11 +15,7 @@ use super::gntdev::RequestError;
 use super::gntdev_dmabuf::{self, GrantedDmabuf};
 use super::udmabuf::{MOST_PAGES, SIZE_LIMIT, UdmabufDevice};
 use crate::domain::DomainId;
-use crate::grant::{GrantError, GrantRef, PAGE_SIZE, PageCount};
-
-/// `DMA_BUF_MAGIC`, the file system that the kernel keeps dma-bufs in
-/// (include/uapi/linux/magic.h).
-const DMABUFS: i64 = 0x444d_4142;
+use crate::grant::{GrantError, GrantRef, PAGE_SIZE, PageCount, size_of_dmabuf};
 
 /// Where the kernel tells what kind of domain this is.
 const GUEST_TYPE: &str = "/sys/hypervisor/guest_type";
@@ -113,8 +109,8 @@ impl FileGrants {
         pages: PageCount,
         to: DomainId,
     ) -> Result<FilePages, GrantError> {
-        if is_dmabuf(file) {
-            let whole = Some(pages.bytes() as u64) == size_of_dmabuf(file);
+        if let Some(bytes) = size_of_dmabuf(file) {
+            let whole = bytes == pages.bytes() as u64;
             if first != 0 || !whole || pages.get() as usize > gntdev_dmabuf::MOST_PAGES {
                 return Err(GrantError::Unsuitable("of a dma-buf all pages are granted, or none"));
             }
@@ -133,15 +129,6 @@ impl FileGrants {
         }
         Ok(FilePages { references, _pieces: granted })
     }
-}
-
-fn is_dmabuf(file: BorrowedFd<'_>) -> bool {
-    rustix::fs::fstatfs(file).is_ok_and(|system| system.f_type == DMABUFS)
-}
-
-/// It has no other way to tell its size, which never changes.
-fn size_of_dmabuf(file: BorrowedFd<'_>) -> Option<u64> {
-    rustix::fs::seek(file, rustix::fs::SeekFrom::End(0)).ok()
 }
 
 fn explain(error: RequestError, wanted: PageCount) -> GrantError {
