@@ -62,11 +62,18 @@ fn asked_to_end_it_leaves_no_sockets() {
 
 #[test]
 fn out_of_descriptors_it_rests_and_then_lets_domains_in_again() {
+    // Whatever is left over when each connection has taken what it takes.
+    for most in [48, 49] {
+        it_rests_and_then_lets_domains_in_again(most);
+    }
+}
+
+fn it_rests_and_then_lets_domains_in_again(most_descriptors: u32) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("work");
     let mut command = Command::new("sh");
     // Enough to start with, and for some of the connections that follow.
-    command.args(["-c", "ulimit -n 48; exec \"$@\"", "sh"]);
+    command.args(["-c", &format!("ulimit -n {most_descriptors}; exec \"$@\""), "sh"]);
     command.arg(env!("CARGO_BIN_EXE_hyper-dmabuf-compositor"));
     command.env("XDG_RUNTIME_DIR", directory.path()).env_remove("RUST_LOG");
     command.args(["--domain", &format!("work=shm:{}", path.display())]);

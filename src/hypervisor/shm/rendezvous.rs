@@ -127,16 +127,17 @@ pub struct Arrival {
 #[derive(Debug)]
 pub enum Introduction {
     /// Nothing has come yet: look again when the socket is readable.
-    Pending(Arrival),
+    Pending,
     /// The memory is here, and the link may begin on the socket.
     Done(ForeignDomain, UnixStream),
 }
 
 impl Arrival {
     /// Looks whether the memory has come, without waiting. The connection is that of `domain`,
-    /// because of the socket that it arrived at.
+    /// because of the socket that it arrived at. Until the memory is here, an arrival costs one
+    /// descriptor: whoever watches it needs none of its own.
     pub fn introduction(
-        self,
+        &self,
         domain: DomainId,
         us: DomainId,
     ) -> Result<Introduction, IntroductionError> {
@@ -153,7 +154,7 @@ impl Arrival {
         let received = match received {
             Ok(received) => received,
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {
-                return Ok(Introduction::Pending(self));
+                return Ok(Introduction::Pending);
             }
             Err(cause) => return Err(system("receive the domain's memory")(cause)),
         };
@@ -173,7 +174,9 @@ impl Arrival {
             return Err(IntroductionError::BadLayout("it did not come with the greeting"));
         }
         let domain = ForeignDomain::introduce_with_files(file, introductions, domain, us)?;
-        Ok(Introduction::Done(domain, self.socket))
+        let socket = rustix::io::fcntl_dupfd_cloexec(&self.socket, 0)
+            .map_err(system("go on with the connection"))?;
+        Ok(Introduction::Done(domain, socket.into()))
     }
 }
 

@@ -1,14 +1,6 @@
 //! A socket for each domain, and what comes there before the link begins.
 
-use std::{
-    cell::Cell,
-    io,
-    os::fd::{AsFd, OwnedFd},
-    path::PathBuf,
-    rc::Rc,
-    sync::Arc,
-    time::Duration,
-};
+use std::{cell::Cell, io, path::PathBuf, rc::Rc, sync::Arc, time::Duration};
 
 use hyper_dmabuf::{
     domain::DomainId,
@@ -129,18 +121,11 @@ impl State {
 
     /// Look at the connection whenever something has come, until the memory has.
     fn await_introduction(&mut self, domain: Arc<Domain>, arrival: Arrival) -> io::Result<()> {
-        let watched: OwnedFd = arrival.as_fd().try_clone_to_owned()?;
-        let mut waiting = Some(arrival);
-        let source = Generic::new(watched, Interest::READ, Mode::Level);
+        let source = Generic::new(arrival, Interest::READ, Mode::Level);
         let inserted: Result<RegistrationToken, _> =
-            self.loop_handle.insert_source(source, move |_, _, state| {
-                // Taken only when the source is about to be removed.
-                let Some(arrival) = waiting.take() else { return Ok(PostAction::Remove) };
+            self.loop_handle.insert_source(source, move |_, arrival, state| {
                 match arrival.introduction(domain.id, DomainId::DISPLAY) {
-                    Ok(Introduction::Pending(arrival)) => {
-                        waiting = Some(arrival);
-                        return Ok(PostAction::Continue);
-                    }
+                    Ok(Introduction::Pending) => return Ok(PostAction::Continue),
                     Ok(Introduction::Done(memory, socket)) => {
                         let memory = Arc::new(memory);
                         let connection = Connection { transport: socket, memory, offer: None };
