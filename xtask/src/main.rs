@@ -42,6 +42,9 @@ enum Chore {
     /// Boots Xen with a dom0 and several guests under QEMU, which needs no support from the
     /// processor, and runs the programs of this build in them. Needs Debian 12.
     Lab {
+        /// The parts of the tests to run, as the files in lab/parts are named; all if none are given
+        #[arg(value_name = "PART")]
+        parts: Vec<String>,
         /// Leave the machine running afterwards, with a shell in dom0
         #[arg(long)]
         keep: bool,
@@ -56,7 +59,7 @@ fn main() -> ExitCode {
             let out = out.unwrap_or_else(|| paths::target().join("demo"));
             demo::run(&out).map(|()| ExitCode::SUCCESS)
         }
-        Chore::Lab { keep } => lab::run(keep).map(|()| ExitCode::SUCCESS),
+        Chore::Lab { parts, keep } => lab::run(&parts, keep).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {
         eprintln!("cargo xtask: {error:#}");

@@ -109,8 +109,6 @@ struct Known {
     is_over: bool,
     /// What was logged about it; a guest could make it as long as it likes.
     complaints: u32,
-    /// It was not there when it was looked for last, and is looked for once more.
-    is_missed: bool,
 }
 
 impl Known {
@@ -414,16 +412,6 @@ impl Discovery {
                 let is_listed = !self.is_told_of_deaths();
                 let is_alive =
                     matches!(&result, Ok(answer) if is_listed || answer.starts_with(b"T"));
-                // xenstored has been seen to refuse a domain other than 0 what it let it see a
-                // moment before and after: nobody's windows go for that.
-                if is_listed
-                    && let Some(known) = self.domains.get_mut(&domain)
-                    && !std::mem::replace(&mut known.is_missed, !is_alive)
-                    && !is_alive
-                {
-                    tracing::debug!(%domain, ?result, "a domain is missed");
-                    return Ok(());
-                }
                 self.lives(domain, is_alive, discovered)?;
             }
             Asked::Offers(domain) => {

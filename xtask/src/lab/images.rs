@@ -46,11 +46,13 @@ impl Images {
         self.directory.join(name)
     }
 
-    /// Fills the directory that the machine sees: the programs, the guests' images, the scenario.
+    /// Fills the directory that the machine sees: the programs, the guests' images, and these parts of
+    /// the tests, or all if none are named.
     pub(crate) fn share<'a>(
         &self,
         programs: &'a Programs,
         shared: &Path,
+        parts: &[String],
         keep: bool,
     ) -> anyhow::Result<()> {
         remove(shared)?;
@@ -80,7 +82,7 @@ impl Images {
             .args([&programs.compositor, &programs.control]))?;
         fs::copy(self.file("vmlinux"), shared.join("vmlinux"))?;
         fs::copy(scripts().join("scenario"), shared.join("scenario"))?;
-        run(Command::new("cp").arg("-r").arg(scripts().join("parts")).arg(shared))?;
+        share_parts(parts, shared)?;
         fs::write(shared.join("size"), demo::SIZE)?;
         // To have the same random moments as a run before.
         if let Some(seed) = env::var_os("LAB_SEED") {
@@ -91,6 +93,22 @@ impl Images {
         }
         Ok(())
     }
+}
+
+fn share_parts(wanted: &[String], shared: &Path) -> anyhow::Result<()> {
+    let mut known = Vec::new();
+    for entry in fs::read_dir(scripts().join("parts")).context("the lab has no parts")? {
+        known.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    known.sort();
+    if let Some(unknown) = wanted.iter().find(|part| !known.contains(part)) {
+        bail!("the lab has no part {unknown}; it has {}", known.join(", "));
+    }
+    fs::create_dir_all(shared.join("parts"))?;
+    for part in known.iter().filter(|part| wanted.is_empty() || wanted.contains(part)) {
+        fs::copy(scripts().join("parts").join(part), shared.join("parts").join(part))?;
+    }
+    Ok(())
 }
 
 fn scripts() -> PathBuf {

@@ -27,6 +27,7 @@ const MOST_PENDING: usize = 4096;
 #[derive(Debug)]
 pub struct Xenstore {
     file: OwnedFd,
+    pace: Pace,
     decoder: Decoder,
     /// What was not written yet; whole messages, of which the first may be begun.
     unsent: VecDeque<Vec<u8>>,
@@ -34,6 +35,17 @@ pub struct Xenstore {
     pending: BTreeMap<u32, Kind>,
     last: u32,
     incoming: VecDeque<Incoming>,
+}
+
+/// How soon the next request may be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::hypervisor::xen) enum Pace {
+    /// The daemon's socket keeps what is written.
+    AtOnce,
+    /// The kernel's device sends a request from the buffer that the next write fills
+    /// (`xenbus_dev_request_and_reply`, Linux 6.1): written too early, the second request goes out
+    /// under the first one's number and with its length. The answer says that the buffer is free.
+    AfterTheAnswer,
 }
 
 /// Which request an answer is about.
@@ -104,16 +116,18 @@ impl Xenstore {
             if let Ok(socket) = UnixStream::connect(path)
                 && socket.set_nonblocking(true).is_ok()
             {
-                return Ok(Self::on(socket.into()));
+                return Ok(Self::on(socket.into(), Pace::AtOnce));
             }
         }
-        Ok(Self::on(device::open("/dev/xen/xenbus", "xenfs", OFlags::NONBLOCK)?))
+        let device = device::open("/dev/xen/xenbus", "xenfs", OFlags::NONBLOCK)?;
+        Ok(Self::on(device, Pace::AfterTheAnswer))
     }
 
     /// A connection over `file`, which does not block.
-    pub(in crate::hypervisor::xen) fn on(file: OwnedFd) -> Xenstore {
+    pub(in crate::hypervisor::xen) fn on(file: OwnedFd, pace: Pace) -> Xenstore {
         Xenstore {
             file,
+            pace,
             decoder: Decoder::default(),
             unsent: VecDeque::new(),
             begun: 0,
@@ -211,8 +225,19 @@ impl Xenstore {
     /// # Errors
     /// The connection broke, or something else than xenstore is there.
     pub fn dispatch(&mut self) -> Result<(), CallError> {
-        self.write()?;
+        loop {
+            self.write()?;
+            // An answer may be what the next request waited for.
+            if !self.read_what_came()? || !self.has_unsent() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether anything came.
+    fn read_what_came(&mut self) -> Result<bool, CallError> {
         let mut buffer = [0; HEADER + LONGEST_PAYLOAD];
+        let mut came = false;
         while self.incoming.len() < MOST_PENDING {
             match io::retry_on_intr(|| io::read(&self.file, &mut buffer)) {
                 Ok(0) => return Err(Errno::CONNRESET.into()),
@@ -220,11 +245,12 @@ impl Xenstore {
                 Err(Errno::AGAIN) => break,
                 Err(error) => return Err(error.into()),
             }
+            came = true;
             while let Some(message) = self.decoder.next_message()? {
                 self.take(message);
             }
         }
-        Ok(())
+        Ok(came)
     }
 
     /// What came next.
@@ -235,6 +261,9 @@ impl Xenstore {
     fn write(&mut self) -> Result<(), CallError> {
         // Each message by a write of its own: the kernel's device takes no two at once.
         while let Some(message) = self.unsent.front() {
+            if self.begun == 0 && self.pace == Pace::AfterTheAnswer && self.awaits_an_answer() {
+                return Ok(());
+            }
             match io::retry_on_intr(|| io::write(&self.file, &message[self.begun..])) {
                 Ok(count) => self.begun += count,
                 Err(Errno::AGAIN) => return Ok(()),
@@ -246,6 +275,11 @@ impl Xenstore {
             }
         }
         Ok(())
+    }
+
+    /// Whether something that was written is not answered.
+    fn awaits_an_answer(&self) -> bool {
+        self.pending.len() > self.unsent.len()
     }
 
     fn take(&mut self, message: Message) {
@@ -467,11 +501,11 @@ mod tests {
     use super::*;
 
     /// A connection, and a daemon that is written by hand.
-    fn pair() -> (Xenstore, UnixStream) {
+    fn pair(pace: Pace) -> (Xenstore, UnixStream) {
         let (ours, daemon) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
         daemon.set_nonblocking(true).unwrap();
-        (Xenstore::on(ours.into()), daemon)
+        (Xenstore::on(ours.into(), pace), daemon)
     }
 
     fn say(daemon: &UnixStream, kind: Kind, request: u32, payload: &[u8]) {
@@ -487,7 +521,7 @@ mod tests {
 
     #[test]
     fn answers_find_their_requests_in_any_order() {
-        let (mut store, daemon) = pair();
+        let (mut store, daemon) = pair(Pace::AtOnce);
         let read = store.send_read(&path("a")).unwrap();
         let watch = store.send_watch(&path("b"), "token").unwrap();
         let list = store.send_directory(&path("c")).unwrap();
@@ -512,15 +546,43 @@ mod tests {
     }
 
     #[test]
+    fn the_kernel_is_asked_one_thing_at_a_time() {
+        let (mut store, daemon) = pair(Pace::AfterTheAnswer);
+        let requests = ["a", "b", "c"].map(|node| store.send_read(&path(node)).unwrap());
+        store.flush().unwrap();
+        let mut decoder = Decoder::default();
+        for (request, node) in requests.iter().zip([b"a\0", b"b\0", b"c\0"]) {
+            let mut buffer = [0; 4096];
+            let count = rustix::io::read(&daemon, &mut buffer).unwrap();
+            decoder.push(&buffer[..count]);
+            let asked = decoder.next_message().unwrap().unwrap();
+            assert_eq!((asked.request, &asked.payload[..]), (request.0, &node[..]));
+            assert_eq!(decoder.next_message(), Ok(None), "it is not answered yet");
+            say(&daemon, Kind::WatchEvent, 0, b"x\0token\0");
+            store.dispatch().unwrap();
+            assert_eq!(
+                rustix::io::read(&daemon, &mut buffer),
+                Err(Errno::AGAIN),
+                "an event is no answer"
+            );
+            say(&daemon, Kind::Read, asked.request, b"value");
+            store.dispatch().unwrap();
+        }
+        let answers = std::iter::from_fn(|| store.next_incoming())
+            .filter(|incoming| matches!(incoming, Incoming::Answer(_, Ok(_))));
+        assert_eq!(answers.count(), 3);
+    }
+
+    #[test]
     fn a_daemon_that_is_gone_or_confused_is_an_error() {
-        let (mut store, daemon) = pair();
+        let (mut store, daemon) = pair(Pace::AtOnce);
         say(&daemon, Kind::Read, 77, b"nobody asked");
         say(&daemon, Kind::WatchEvent, 0, b"one string only\0");
         store.dispatch().unwrap();
         assert_eq!(store.next_incoming(), None);
         rustix::io::write(&daemon, &[0xff; HEADER]).unwrap();
         assert!(matches!(store.dispatch(), Err(CallError::Wire(_))));
-        let (mut store, daemon) = pair();
+        let (mut store, daemon) = pair(Pace::AtOnce);
         drop(daemon);
         assert!(matches!(store.read(&path("a")), Err(CallError::Broken(_))));
     }

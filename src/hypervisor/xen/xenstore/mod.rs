@@ -7,6 +7,8 @@ mod client;
 mod path;
 pub mod wire;
 
+#[cfg(test)]
+pub(super) use client::Pace;
 pub use client::{CallError, Incoming, OpenError, RequestId, WatchEvent, Xenstore};
 pub(super) use client::{number, strings};
 pub use path::{BadPath, StorePath};
