@@ -105,6 +105,7 @@ struct App {
 
 impl App {
     fn show_next(&mut self, handle: &QueueHandle<App>) -> Result<()> {
+        self.swapchain.check()?;
         let is_done = self.still && self.shown > 0 && self.asked == self.swapchain.size();
         if !self.configured || self.waiting || is_done {
             return Ok(());

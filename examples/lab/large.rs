@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow, ensure};
 use hyper_dmabuf::domain::DomainId;
 use hyper_dmabuf::grant::contract::{Peer, Rig};
-use hyper_dmabuf::grant::{Access, GrantRef, PAGE_SIZE, PageCount, View, directory};
+use hyper_dmabuf::grant::{Access, PAGE_SIZE, PageCount, View, directory};
 use hyper_dmabuf::hypervisor::xen::gntdev::{MOST_PAGES, MapRequest, Mapped};
 
 use crate::contract::Owned;
@@ -38,17 +38,17 @@ pub(crate) fn map() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Maps until nothing more can be mapped, says so, and waits to be killed.
-///
-/// So many mappings are left.
+/// Pages that are mapped again and again: Xen counts up to 255 mappings of a page (`GNTPIN_hstr_mask` and
+/// its like), and its table of mappings has many times 255 entries.
+const FILLING: u32 = 4096;
+
+/// Maps until about `left` more mappings fit, says so, and waits to be killed.
 pub(crate) fn fill(guest: DomainId, left: usize) -> anyhow::Result<ExitCode> {
     let rig = Owned::new(0);
-    let one = PageCount::new(1).context("a page")?;
-    let page = rig.grant(Peer::Mapper, one, Access::ReadOnly);
-    let page = page.map_err(|error| anyhow!("the owner does not grant: {error:?}"))?;
-    // The same page as often as it takes: each time is an entry of its own.
-    let mut references: Vec<GrantRef> =
-        Owned::references(&page).iter().copied().cycle().take(MOST_PAGES / 4).collect();
+    let count = PageCount::new(FILLING).context("some pages")?;
+    let pages = rig.grant(Peer::Mapper, count, Access::ReadOnly);
+    let pages = pages.map_err(|error| anyhow!("the owner does not grant: {error:?}"))?;
+    let mut references = Owned::references(&pages).to_vec();
     let mut held: Vec<Mapped> = Vec::new();
     let mut mapped = 0;
     while !references.is_empty() {

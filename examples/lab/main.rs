@@ -8,6 +8,7 @@
 //! lab speed GUEST                in the display domain: what importing costs, with an owner
 //! lab large GUEST                map more than gntdev maps at once, of an owner
 //! lab fill GUEST LEFT            map until about so many mappings are left, until killed
+//! lab frames PROCESS NAME        in a guest: the frames of a file of memory that a process has open
 //! lab grants DOMAIN              in a guest: how many pages can be granted, and what is said then
 //! lab hold GUEST REF...          map pages for reading until killed
 //! lab say DOMAIN LINE            to the vchan that a domain offers, and print what it answers
@@ -20,6 +21,7 @@
 //! ```
 
 mod contract;
+mod frames;
 mod hostile;
 mod keep;
 mod large;
@@ -69,6 +71,7 @@ fn run(arguments: &[&str]) -> anyhow::Result<ExitCode> {
             let (guest, left) = (domain(guest)?, left.parse()?);
             contract::with_owner(guest, || large::fill(guest, left))
         }
+        ["frames", process, name] => frames::list(process, name),
         ["grants", to] => owner::count(domain(to)?),
         ["say", server, line] => {
             let mut lines = stream::Lines::connect(domain(server)?)?;

@@ -104,16 +104,23 @@ impl Swapchain {
         self.buffers.iter().map(|buffer| buffer.memory.id())
     }
 
+    /// An error if the display domain has refused a buffer, as far as is known by now. What
+    /// [`acquire`](Self::acquire) finds as well; for a program that draws no more frames.
+    ///
+    /// # Errors
+    /// A buffer was refused, or the connection is gone.
+    pub fn check(&self) -> Result<(), ShareError> {
+        self.sharing.dispatch_pending()?;
+        self.buffers.iter().try_for_each(|buffer| buffer.memory.check())
+    }
+
     /// A buffer that the display domain does not look at, or `None` while it keeps all of them:
     /// then wait for events, a frame callback for instance, and try again.
     ///
     /// # Errors
     /// A buffer was refused, could not be made, or the connection is gone.
     pub fn acquire(&mut self) -> Result<Option<Frame<'_>>, ShareError> {
-        self.sharing.dispatch_pending()?;
-        for buffer in &self.buffers {
-            buffer.memory.check()?;
-        }
+        self.check()?;
         let free = {
             let inner = self.sharing.lock();
             let busy = |buffer: &Buffer| inner.state.busy.get(&buffer.key) == Some(&true);

@@ -90,20 +90,20 @@ impl EventChannel {
         unsafe { request(&self.device, NOTIFY, &mut [self.port]) }.map(drop)
     }
 
-    /// Takes the event that made the descriptor readable, if any, so that the next one is told.
-    /// What the event is about is to be looked at after this, never before.
+    /// Takes the event that made the descriptor readable, so that the next one is told; false if there
+    /// was none. What the event is about is to be looked at after this, never before.
     ///
     /// # Errors
     /// The driver lost events, which one port cannot make it do.
-    pub fn acknowledge(&self) -> io::Result<()> {
+    pub fn acknowledge(&self) -> io::Result<bool> {
         let mut ports = [0; PORTS * size_of::<u32>()];
         let bytes = match io::retry_on_intr(|| io::read(&self.device, &mut ports)) {
             Ok(bytes) => bytes,
-            Err(Errno::AGAIN) => return Ok(()),
+            Err(Errno::AGAIN) => return Ok(false),
             Err(error) => return Err(error),
         };
         // Written back, they are unmasked; the driver takes them whole.
-        io::retry_on_intr(|| io::write(&self.device, &ports[..bytes])).map(drop)
+        io::retry_on_intr(|| io::write(&self.device, &ports[..bytes])).map(|_| true)
     }
 }
 

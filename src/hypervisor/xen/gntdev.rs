@@ -60,21 +60,6 @@ impl MapRequest {
         Ok(MapRequest { device, index: from_wide([words[2], words[3]]), pages })
     }
 
-    /// When the pages are unmapped, however that happens, clear the byte at `offset` and raise an
-    /// event on `port`, which is a port of this process.
-    ///
-    /// # Errors
-    /// `offset` lies outside, or the port is not known.
-    pub fn notify_when_unmapped(&self, offset: usize, port: u32) -> io::Result<()> {
-        if offset >= self.bytes() {
-            return Err(Errno::INVAL);
-        }
-        let [low, high] = wide(self.index + offset as u64);
-        let mut words = [low, high, CLEAR_BYTE | SEND_EVENT, port];
-        // SAFETY: the driver reads these four words and writes nothing.
-        unsafe { request(&self.device, SET_UNMAP_NOTIFY, &mut words) }.map(drop)
-    }
-
     fn bytes(&self) -> usize {
         self.pages.get() * PAGE_SIZE
     }
@@ -85,6 +70,10 @@ impl MapRequest {
     /// The hypervisor refuses one of the pages, which the kernel calls `EINVAL`, or the system is
     /// out of something.
     pub fn map(self, access: Access) -> io::Result<Mapped> {
+        self.map_keeping(access)
+    }
+
+    fn map_keeping(&self, access: Access) -> io::Result<Mapped> {
         let (bytes, none) = (self.bytes(), std::ptr::null_mut());
         // SAFETY: a new mapping at an address of the kernel's choice replaces nothing.
         let start = unsafe {
@@ -92,6 +81,27 @@ impl MapRequest {
         };
         let start = NonNull::new(start.cast::<u8>()).ok_or(Errno::NOMEM)?;
         Ok(Mapped { start, bytes })
+    }
+
+    /// Maps the pages for reading and writing. When they are unmapped, however that happens, the byte
+    /// at `offset` is cleared and an event raised on the port, one of this process's.
+    ///
+    /// Asked for earlier, it can kill the kernel: if a paravirtual domain's table of mappings has room
+    /// for one of the two entries of a page, the mapping fails, and Linux (`__unmap_grant_pages`, 6.12)
+    /// clears the byte at an address that is not mapped.
+    ///
+    /// # Errors
+    /// As [`map`](Self::map); `offset` lies outside, or the port is not known.
+    pub fn map_notifying(self, offset: usize, port: u32) -> io::Result<Mapped> {
+        if offset >= self.bytes() {
+            return Err(Errno::INVAL);
+        }
+        let mapped = self.map_keeping(Access::ReadWrite)?;
+        let [low, high] = wide(self.index + offset as u64);
+        let mut words = [low, high, CLEAR_BYTE | SEND_EVENT, port];
+        // SAFETY: the driver reads these four words and writes nothing.
+        unsafe { request(&self.device, SET_UNMAP_NOTIFY, &mut words) }?;
+        Ok(mapped)
     }
 
     /// Maps the pages at `at`. If that fails, there may be a hole.

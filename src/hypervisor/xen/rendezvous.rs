@@ -8,16 +8,20 @@
 //! which the domain DISPLAY alone may read. What waits there is taken up as soon as that domain sees
 //! it, so either may be there first.
 //!
+//! A domain that was saved and is restored finds none of its event channels and grants again: its
+//! links have ended, and nothing says so but its kernel, which tells of every watched node anew.
+//!
 //! The node DISPLAY stays. A display domain that is not domain 0 can list only what it may read, and
 //! is told of offers, and of the end of the guest, by what happens to this node.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::event::epoll;
 use rustix::rand::GetRandomFlags;
 
 use super::vchan::{OfferError, Vchan};
-use super::xenstore::{BadPath, CallError, OpenError, StorePath, Xenstore, number};
+use super::xenstore::{BadPath, CallError, Incoming, OpenError, StorePath, Xenstore, number};
 use crate::domain::DomainId;
 use crate::link::Transport;
 
@@ -26,6 +30,8 @@ const OFFERS: &str = "data/hyper-dmabuf";
 /// What an offer consists of.
 pub(super) const RING: &str = "ring-ref";
 pub(super) const PORT: &str = "event-channel";
+/// A node that nobody writes while this domain lives, for its kernel to tell of after it was restored.
+const OWN: &str = "domid";
 /// Where the toolstack may say which domain is the display domain, for guests to read.
 const DISPLAY: &str = "/tool/hyper-dmabuf/display";
 
@@ -52,6 +58,9 @@ pub enum RendezvousError {
     /// The system has no random numbers.
     #[error("cannot draw a name for the offer: {0}")]
     Random(rustix::io::Errno),
+    /// The system refuses to watch two things as one.
+    #[error("cannot watch a link and xenstore: {0}")]
+    Watch(rustix::io::Errno),
 }
 
 /// A guest's end of a link: a vchan that is offered until the display domain has taken it up, or
@@ -62,6 +71,10 @@ pub struct GuestChannel {
     store: Xenstore,
     node: StorePath,
     is_offered: bool,
+    /// What is readable when the event channel or xenstore is.
+    either: OwnedFd,
+    /// This domain is another one than when the link began.
+    is_restored: bool,
 }
 
 /// Offers a link to domain `to`; to the one that xenstore names if that is `None`, or domain 0 if it
@@ -89,7 +102,47 @@ pub fn connect(to: Option<DomainId>) -> Result<GuestChannel, RendezvousError> {
         &[(RING, offer.ring.to_string()), (PORT, offer.port.to_string())],
     )?;
     tracing::debug!(%node, %peer, "offered a link");
-    Ok(GuestChannel { vchan, store, node, is_offered: true })
+    watch_own_life(&mut store)?;
+    let either = either(vchan.as_fd(), store.as_fd()).map_err(RendezvousError::Watch)?;
+    Ok(GuestChannel { vchan, store, node, is_offered: true, either, is_restored: false })
+}
+
+/// Has xenstore tell of this domain's own node when it is restored, and only then.
+fn watch_own_life(store: &mut Xenstore) -> Result<(), RendezvousError> {
+    store.watch(&OWN.parse()?, OWN)?;
+    // Every watch begins with an event.
+    loop {
+        while let Some(incoming) = store.next_incoming() {
+            if matches!(incoming, Incoming::Event(_)) {
+                return Ok(());
+            }
+        }
+        store.wait()?;
+        store.dispatch()?;
+    }
+}
+
+fn either(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> rustix::io::Result<OwnedFd> {
+    let both = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    for file in [one, other] {
+        epoll::add(&both, file, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
+    }
+    Ok(both)
+}
+
+impl GuestChannel {
+    /// Takes what xenstore has told.
+    fn look_at_store(&mut self) -> io::Result<()> {
+        self.store.dispatch().map_err(io::Error::other)?;
+        while let Some(incoming) = self.store.next_incoming() {
+            self.is_restored |= matches!(incoming, Incoming::Event(_));
+        }
+        Ok(())
+    }
+}
+
+fn restored() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionReset, "this domain was saved and is restored")
 }
 
 fn named_display(store: &mut Xenstore) -> Result<DomainId, RendezvousError> {
@@ -105,7 +158,7 @@ fn named_display(store: &mut Xenstore) -> Result<DomainId, RendezvousError> {
 
 impl AsFd for GuestChannel {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.vchan.as_fd()
+        self.either.as_fd()
     }
 }
 
@@ -115,7 +168,12 @@ impl Transport for GuestChannel {
     }
 
     fn acknowledge(&mut self) -> io::Result<()> {
-        self.vchan.acknowledge()
+        // A link that was busy has been alive.
+        if self.vchan.take_event()? {
+            return Ok(());
+        }
+        self.look_at_store()?;
+        if self.is_restored { Err(restored()) } else { Ok(()) }
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -137,7 +195,8 @@ impl Transport for GuestChannel {
 
 impl Drop for GuestChannel {
     fn drop(&mut self) {
-        if !self.is_offered {
+        // Under another number there is no such node.
+        if !self.is_offered || self.is_restored {
             return;
         }
         match self.store.remove(&self.node) {

@@ -47,7 +47,7 @@ impl Images {
     }
 
     /// Fills the directory that the machine sees: the programs, the guests' images, and these parts of
-    /// the tests, or all if none are named.
+    /// the tests.
     pub(crate) fn share<'a>(
         &self,
         programs: &'a Programs,
@@ -82,7 +82,10 @@ impl Images {
             .args([&programs.compositor, &programs.control]))?;
         fs::copy(self.file("vmlinux"), shared.join("vmlinux"))?;
         fs::copy(scripts().join("scenario"), shared.join("scenario"))?;
-        share_parts(parts, shared)?;
+        fs::create_dir_all(shared.join("parts"))?;
+        for part in parts {
+            fs::copy(scripts().join("parts").join(part), shared.join("parts").join(part))?;
+        }
         fs::write(shared.join("size"), demo::SIZE)?;
         // To have the same random moments as a run before.
         if let Some(seed) = env::var_os("LAB_SEED") {
@@ -95,27 +98,21 @@ impl Images {
     }
 }
 
-fn share_parts(wanted: &[String], shared: &Path) -> anyhow::Result<()> {
-    let mut known = Vec::new();
+/// The names of the tests' parts.
+pub(crate) fn parts() -> anyhow::Result<Vec<String>> {
+    let mut parts = Vec::new();
     for entry in fs::read_dir(scripts().join("parts")).context("the lab has no parts")? {
-        known.push(entry?.file_name().to_string_lossy().into_owned());
+        parts.push(entry?.file_name().to_string_lossy().into_owned());
     }
-    known.sort();
-    if let Some(unknown) = wanted.iter().find(|part| !known.contains(part)) {
-        bail!("the lab has no part {unknown}; it has {}", known.join(", "));
-    }
-    fs::create_dir_all(shared.join("parts"))?;
-    for part in known.iter().filter(|part| wanted.is_empty() || wanted.contains(part)) {
-        fs::copy(scripts().join("parts").join(part), shared.join("parts").join(part))?;
-    }
-    Ok(())
+    parts.sort();
+    Ok(parts)
 }
 
 fn scripts() -> PathBuf {
     paths::root().join("lab")
 }
 
-fn remove(directory: &Path) -> anyhow::Result<()> {
+pub(crate) fn remove(directory: &Path) -> anyhow::Result<()> {
     match fs::remove_dir_all(directory) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove {}", directory.display()))

@@ -8,6 +8,8 @@ mod images;
 mod machine;
 
 use std::fs;
+use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -32,10 +34,23 @@ pub(crate) fn impossible() -> Option<String> {
     Some("its images are made of Debian 12's packages, and this is another system".to_owned())
 }
 
+/// The tests' parts, by machine, so that each of two takes about as long: what a processor emulates is
+/// the time of the lab.
+const MACHINES: [&[&str]; 2] = [
+    &["grants", "native", "unmodified", "numbers", "speed"],
+    &["display-domain", "limits", "moments", "pause", "suspend", "users"],
+];
+
+/// Runs these parts of the tests on one machine, or all on several if none are named.
 pub(crate) fn run(parts: &[String], keep: bool) -> anyhow::Result<()> {
     if let Some(reason) = impossible() {
         bail!("the lab cannot run: {reason}");
     }
+    let known = images::parts()?;
+    if let Some(unknown) = parts.iter().find(|part| !known.contains(part)) {
+        bail!("the lab has no part {unknown}; it has {}", known.join(", "));
+    }
+    let machines = assign(parts, keep, &known)?;
     system_packages::provide(&[BUILD, RUN, LAB])?;
     let programs = demo::build(true)?;
     let directory = paths::target().join("lab");
@@ -48,19 +63,57 @@ pub(crate) fn run(parts: &[String], keep: bool) -> anyhow::Result<()> {
     let out = directory.join("shm-unmodified");
     let unmodified = demo::show(&programs, &out, &demo::WITH_UNMODIFIED, &["--still"])?;
 
-    let shared = directory.join("run");
-    images.share(&programs, &shared, parts, keep)?;
-    // For the scenario to wait for, since nothing else tells when a program has drawn.
-    for (picture, name) in [(&native, "native.png"), (&unmodified, "unmodified.png")] {
-        fs::copy(picture, shared.join(name)).context("cannot copy a picture")?;
+    let runs = directory.join("run");
+    images::remove(&runs)?;
+    let mut rooms = Vec::new();
+    for (number, parts) in machines.iter().enumerate() {
+        let room = runs.join((number + 1).to_string());
+        let shared = room.join("shared");
+        images.share(&programs, &shared, parts, keep)?;
+        // For the scenario to wait for, since nothing else tells when a program has drawn.
+        for (picture, name) in [(&native, "native.png"), (&unmodified, "unmodified.png")] {
+            fs::copy(picture, shared.join(name)).context("cannot copy a picture")?;
+        }
+        rooms.push(room);
     }
+    let outcomes: Vec<anyhow::Result<()>> = thread::scope(|scope| {
+        let images = &images;
+        let running: Vec<_> =
+            rooms.iter().map(|room| scope.spawn(move || test(images, room, keep))).collect();
+        let joined = running.into_iter().map(|machine| machine.join());
+        joined
+            .map(|outcome| outcome.unwrap_or_else(|_| bail!("a machine's thread panicked")))
+            .collect()
+    });
+    outcomes.into_iter().collect()
+}
+
+/// Which parts run on which machine.
+fn assign(wanted: &[String], keep: bool, known: &[String]) -> anyhow::Result<Vec<Vec<String>>> {
+    if !wanted.is_empty() {
+        return Ok(vec![wanted.to_vec()]);
+    }
+    if keep {
+        return Ok(vec![known.to_vec()]);
+    }
+    if let Some(left) =
+        known.iter().find(|part| !MACHINES.iter().any(|has| has.contains(&&***part)))
+    {
+        bail!("no machine has the part {left}: see MACHINES in xtask/src/lab/mod.rs");
+    }
+    Ok(MACHINES.iter().map(|parts| parts.iter().map(|part| (*part).to_owned()).collect()).collect())
+}
+
+/// Runs a machine with what is shared in its room.
+fn test(images: &Images, room: &Path, keep: bool) -> anyhow::Result<()> {
+    let shared = room.join("shared");
     let begun = Instant::now();
     let deadline = begun + PATIENCE;
-    let mut machine = Machine::boot(&images, &directory, &shared, deadline)?;
+    let mut machine = Machine::boot(images, room, &shared, deadline)?;
     let status = machine.wait_for(&shared.join("status"), deadline);
     let log = fs::read(shared.join("log")).unwrap_or_default();
-    print!("{}", String::from_utf8_lossy(&log));
-    println!("lab: the machine ran for {:.1} s", begun.elapsed().as_secs_f64());
+    let log = String::from_utf8_lossy(&log);
+    println!("{log}lab: the machine ran for {:.1} s", begun.elapsed().as_secs_f64());
     let status = status?;
     if keep {
         machine.keep()?;

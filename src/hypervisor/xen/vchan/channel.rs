@@ -152,8 +152,7 @@ impl Vchan {
     pub fn connect(domain: DomainId, offer: Offer) -> Result<Vchan, ConnectError> {
         let channel = EventChannel::connect(domain, offer.port)?;
         let request = MapRequest::new(domain, &[offer.ring])?;
-        request.notify_when_unmapped(End::Client.alive(), channel.port())?;
-        let page = request.map(Access::ReadWrite)?;
+        let page = request.map_notifying(End::Client.alive(), channel.port())?;
         // SAFETY: the page is in `Memory`, which goes with the vchan and not before it.
         let shared = unsafe { Page::new(page.start()) };
         if shared.alive(End::Server) == GONE {
@@ -200,6 +199,14 @@ impl Vchan {
         Ok(vchan)
     }
 
+    /// Takes an event, so that the next one is told; false if there was none.
+    ///
+    /// # Errors
+    /// As [`EventChannel::acknowledge`].
+    pub fn take_event(&self) -> io::Result<bool> {
+        Ok(self.channel.acknowledge()?)
+    }
+
     fn peer_is_gone(&self) -> bool {
         self.page.alive(self.end.other()) == GONE
     }
@@ -229,7 +236,7 @@ impl Transport for Vchan {
     }
 
     fn acknowledge(&mut self) -> io::Result<()> {
-        Ok(self.channel.acknowledge()?)
+        self.take_event().map(drop)
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
