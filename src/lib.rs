@@ -41,6 +41,8 @@
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "command-line")]
+pub mod command_line;
 pub mod domain;
 pub mod export;
 pub mod grant;

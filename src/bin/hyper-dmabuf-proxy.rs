@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use hyper_dmabuf::client::Address;
+use hyper_dmabuf::command_line;
 use hyper_dmabuf::proxy::{Config, GpuChoice, TraceFilter, VersionLimit, run};
 use tracing_subscriber::EnvFilter;
 
@@ -16,7 +17,7 @@ use tracing_subscriber::EnvFilter;
 /// the link. What programs draw is shown from their own memory where that can be shared as it is;
 /// otherwise what changed is copied once.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(name = "hyper-dmabuf-proxy", version, max_term_width = 100)]
 struct Cli {
     /// Where the display domain is: xen: from a guest of Xen, the one that xenstore names, or domain
     /// 0; xen:DOMID, that one; or shm:PATH on one machine, the socket that the compositor
@@ -51,7 +52,10 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli: Cli = match command_line::parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     tracing_subscriber::fmt()
         .with_env_filter(
             EnvFilter::try_from_default_env()

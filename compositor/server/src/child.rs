@@ -4,11 +4,12 @@ use std::{
     cell::Cell,
     ffi::OsString,
     io,
-    os::unix::process::ExitStatusExt,
+    os::unix::process::{CommandExt, ExitStatusExt},
     process::{Child, Command, ExitCode, ExitStatus},
     rc::Rc,
 };
 
+use nix::sys::signal::SigSet;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use smithay::reexports::calloop::{Interest, Mode, PostAction, generic::Generic};
 
@@ -29,6 +30,7 @@ pub fn start(
     let mut command = Command::new(program);
     command.args(arguments).env("WAYLAND_DISPLAY", socket).env_remove("WAYLAND_SOCKET");
     limit.give_to(&mut command);
+    unblock_signals(&mut command);
     let mut child = command.spawn().map_err(|error| {
         io::Error::new(error.kind(), format!("{}: {error}", program.to_string_lossy()))
     })?;
@@ -46,6 +48,15 @@ pub fn start(
             Err(error)
         }
     }
+}
+
+/// The compositor takes the signals that end it from its event loop, and so has them blocked; a program
+/// that inherited that could not be ended by them at all.
+fn unblock_signals(command: &mut Command) {
+    let unblock = || SigSet::empty().thread_set_mask().map_err(io::Error::from);
+    // SAFETY: between fork and exec only async-signal-safe things may be done. `pthread_sigmask` is;
+    // it neither allocates nor takes a lock.
+    unsafe { command.pre_exec(unblock) };
 }
 
 fn watch(

@@ -41,6 +41,13 @@ fn it_ends_with_the_status_of_its_program() {
 }
 
 #[test]
+fn its_program_can_be_ended_by_signals() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = "kill -TERM $$; exit 3";
+    assert_eq!(run(compositor(directory.path()).args(["--", "sh", "-c", script])).0, Some(143));
+}
+
+#[test]
 fn asked_to_end_it_leaves_no_sockets() {
     let directory = tempfile::tempdir().unwrap();
     let domain = format!("work=shm:{}", directory.path().join("work").display());

@@ -3,7 +3,7 @@
 use std::{io::IsTerminal, process::ExitCode};
 
 use anyhow::Context;
-use clap::Parser;
+use hyper_dmabuf::command_line;
 use hyper_dmabuf_compositor::{
     child,
     cli::{Cli, explain},
@@ -13,7 +13,10 @@ use hyper_dmabuf_compositor::{
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli: Cli = match command_line::parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     tracing_subscriber::fmt()
         .with_env_filter(
             EnvFilter::try_from_default_env()

@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
+use hyper_dmabuf::command_line;
 use hyper_dmabuf_compositor::{
     cli::explain,
     control::{
@@ -18,7 +19,7 @@ use hyper_dmabuf_compositor::{
 
 /// Look at the hyper-dmabuf-compositor that WAYLAND_DISPLAY names, and compare pictures of it.
 #[derive(Parser)]
-#[command(name = "hyper-dmabufctl", version, max_term_width = 100)]
+#[command(name = "hyper-dmabufctl", version, max_term_width = 100, flatten_help = true)]
 struct Cli {
     /// Write answers as JSON, for programs
     #[arg(long, global = true)]
@@ -57,7 +58,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli: Cli = match command_line::parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     match run(&cli) {
         Ok(code) => code,
         Err(error) => {
