@@ -31,7 +31,7 @@ pub enum Page {
 /// The page could not be written, and standard error says so.
 pub fn parse<Cli: Parser>() -> Result<Cli, ExitCode> {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    match asked_for::<Cli>(&arguments) {
+    match asked_for(&arguments) {
         None => {
             let matches = command::<Cli>().get_matches_from(arguments);
             Cli::from_arg_matches(&matches).map_err(|error| error.exit())
@@ -67,7 +67,7 @@ const GENERATE: &str = "generate";
 
 /// What the arguments ask for, if it is that. Before all others, since it needs none of what the
 /// program may require.
-fn asked_for<Cli: CommandFactory>(arguments: &[OsString]) -> Option<Page> {
+fn asked_for(arguments: &[OsString]) -> Option<Page> {
     let first = arguments.get(1)?.to_str()?;
     let what = match first.strip_prefix("--generate")? {
         "" => arguments.get(2)?.to_str()?,
@@ -141,7 +141,7 @@ mod tests {
         let asked = |arguments: &[&str]| {
             let all: Vec<OsString> =
                 ["some-program"].iter().chain(arguments).map(OsString::from).collect();
-            asked_for::<Cli>(&all)
+            asked_for(&all)
         };
         assert_eq!(asked(&["--generate", "man"]), Some(Page::Man));
         assert_eq!(asked(&["--generate=fish"]), Some(Page::Fish));
