@@ -31,6 +31,9 @@ pub(crate) const PROGRAMS: &[&str] = &[
     "libfaketime",
 ];
 
+/// Tools of the display domain itself, as its users have them.
+pub(crate) const TOOLS: &[&str] = &["grim", "swaybg", "swaylock", "swayidle", "wtype", "wofi"];
+
 /// To boot a real Xen, see `lab/images`, and the unmodified programs that are shown there.
 pub(crate) const LAB: &[&str] = &[
     "qemu-system-x86",

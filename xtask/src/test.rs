@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::Context;
 
 use crate::step::{self, Outcome, Verdict};
-use crate::system_packages::{self, BUILD, LAB, PROGRAMS, RUN, TEST};
+use crate::system_packages::{self, BUILD, LAB, PROGRAMS, RUN, TEST, TOOLS};
 use crate::test_counts::{Counts, summaries};
 use crate::{lab, paths};
 
@@ -20,7 +20,7 @@ fn itself() -> Command {
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     // All at once and first: two steps cannot install at the same time.
     let for_lab = if lab::impossible().is_none() { LAB } else { &[] };
-    system_packages::provide(&[BUILD, RUN, TEST, PROGRAMS, for_lab])?;
+    system_packages::provide(&[BUILD, RUN, TEST, PROGRAMS, TOOLS, for_lab])?;
     println!("logs are in {}", paths::shown(&paths::logs()));
     let begun = Instant::now();
     let protocols = protocols()?;

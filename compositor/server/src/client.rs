@@ -99,6 +99,12 @@ pub fn origin_of(client: &Client) -> ClientOrigin {
     client.get_data::<ClientState>().map_or(ClientOrigin::Local, |state| state.origin.clone())
 }
 
+/// Whether a client is one of the display domain's own tools, which may see and steer what belongs
+/// to others: the screen, the clipboard, the list of windows. No program of a guest ever is.
+pub fn is_trusted(client: &Client) -> bool {
+    client.get_data::<ClientState>().is_some_and(|state| state.origin == ClientOrigin::Local)
+}
+
 /// Where the client of a surface comes from, or `None` when the client is gone.
 pub fn origin_of_surface(surface: &WlSurface) -> Option<ClientOrigin> {
     surface.client().map(|client| origin_of(&client))

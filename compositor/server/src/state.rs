@@ -46,6 +46,7 @@ use crate::{
     domain::Domains,
     guests::Guests,
     handlers::SelectionOwners,
+    protocols::{self, capture::Captures},
     render::{cursor::Cursor, frame_decoration::FrameTheme, present::OutputView},
     shell::stack::WindowStack,
 };
@@ -82,6 +83,7 @@ pub struct State {
     /// The surface under the pointer, and where it lies, as its client was told.
     pub(crate) pointer_focus: Option<(WlSurface, Point<f64, Logical>)>,
     pub(crate) selections: SelectionOwners,
+    pub(crate) captures: Captures,
     pub(crate) cursor: Cursor,
     pub(crate) theme: FrameTheme,
     pub(crate) backend: Backend,
@@ -195,6 +197,7 @@ impl State {
                 _fifo: FifoManagerState::new::<State>(&handle),
             },
         };
+        protocols::offer(&handle);
         dispatch_clients_in(&loop_handle, display).map_err(StartError::EventLoop)?;
         tracing::info!(backend = backend.name(), output = %output.name(), "started");
         let mut state = State {
@@ -215,6 +218,7 @@ impl State {
             scene_changed: true,
             pointer_focus: None,
             selections: SelectionOwners::default(),
+            captures: Captures::default(),
             cursor: Cursor::new(show_cursor),
             backend,
             xdg_surface_in_request: None,
@@ -249,6 +253,7 @@ impl State {
         self.popups.cleanup();
         self.refresh_pointer_focus();
         self.redraw_if_queued();
+        self.answer_captures();
         // After drawing, which may have let go of the last frame of a buffer.
         self.protocols.hyper_dmabuf.refresh();
         if let Err(error) = self.display_handle.flush_clients() {

@@ -1,2 +1,24 @@
-//! Wayland protocols that Smithay 0.7 lacks, written here: each in a file of its own, with the
-//! compositor's half in [`crate::handlers`]. None so far.
+//! Wayland protocols that Smithay 0.7 lacks, written here: each in a file of its own.
+
+pub(crate) mod capture;
+mod capture_source;
+mod image_copy_capture;
+mod screencopy;
+
+use smithay::reexports::{
+    wayland_protocols::ext::{
+        image_capture_source::v1::server::ext_output_image_capture_source_manager_v1::ExtOutputImageCaptureSourceManagerV1,
+        image_copy_capture::v1::server::ext_image_copy_capture_manager_v1::ExtImageCopyCaptureManagerV1,
+    },
+    wayland_protocols_wlr::screencopy::v1::server::zwlr_screencopy_manager_v1::ZwlrScreencopyManagerV1,
+    wayland_server::DisplayHandle,
+};
+
+use crate::state::State;
+
+/// Offer them, each to those clients that it is for.
+pub(crate) fn offer(display: &DisplayHandle) {
+    display.create_global::<State, ZwlrScreencopyManagerV1, ()>(screencopy::VERSION, ());
+    display.create_global::<State, ExtOutputImageCaptureSourceManagerV1, ()>(1, ());
+    display.create_global::<State, ExtImageCopyCaptureManagerV1, ()>(1, ());
+}

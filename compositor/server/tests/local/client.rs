@@ -1,0 +1,318 @@
+//! A client in the test's own thread that keeps every event it is told, whatever of.
+
+use std::{
+    any::Any,
+    io::{ErrorKind, Write},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use hyper_dmabuf_compositor::{
+    backend::BackendKind, client::ClientOrigin, config::Config, server::Server,
+};
+use wayland_client::{
+    Connection, Dispatch, EventQueue, Proxy, QueueHandle,
+    backend::{ObjectData, ObjectId, WaylandError},
+    protocol::{
+        wl_buffer::WlBuffer,
+        wl_callback::WlCallback,
+        wl_compositor::WlCompositor,
+        wl_data_offer::WlDataOffer,
+        wl_registry::{self, WlRegistry},
+        wl_seat::WlSeat,
+        wl_shm::{self, WlShm},
+        wl_surface::WlSurface,
+    },
+};
+use wayland_protocols::xdg::shell::client::{
+    xdg_surface::{self, XdgSurface},
+    xdg_toplevel::{self, XdgToplevel},
+    xdg_wm_base::XdgWmBase,
+};
+
+/// Everything the client was told, with the object that it was told by.
+#[derive(Default)]
+pub(crate) struct Told(Vec<(ObjectId, Box<dyn Any>)>);
+
+pub(crate) struct Client {
+    pub(crate) connection: Connection,
+    queue: EventQueue<Told>,
+    told: Told,
+    registry: WlRegistry,
+    pub(crate) compositor: WlCompositor,
+    pub(crate) shm: WlShm,
+    pub(crate) shell: XdgWmBase,
+    pub(crate) seat: WlSeat,
+}
+
+pub(crate) struct Window {
+    pub(crate) surface: WlSurface,
+    pub(crate) xdg_surface: XdgSurface,
+    pub(crate) toplevel: XdgToplevel,
+}
+
+/// A compositor whose pictures are seen as soon as they are drawn, with the domain `work`.
+pub(crate) fn server(size: &str) -> Server {
+    server_with(size, "")
+}
+
+/// The same, with more lines in its configuration.
+pub(crate) fn server_with(size: &str, more: &str) -> Server {
+    let config = format!("size = \"{size}\"\nrefresh = 0\n{more}\n[[domain]]\nname = \"work\"\n");
+    Server::new(Config::from_toml(&config).unwrap(), BackendKind::Headless).unwrap()
+}
+
+/// The origin of the domain `work`.
+pub(crate) fn work(server: &Server) -> ClientOrigin {
+    ClientOrigin::Domain(server.state.domains.by_name("work").unwrap().domain.clone())
+}
+
+impl Client {
+    pub(crate) fn local(server: &mut Server) -> Client {
+        Client::new(server, ClientOrigin::Local)
+    }
+
+    pub(crate) fn new(server: &mut Server, origin: ClientOrigin) -> Client {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        server.insert_client(theirs, origin).unwrap();
+        Client::on(server, ours)
+    }
+
+    /// A client on a connection that there is already.
+    pub(crate) fn on(server: &mut Server, stream: UnixStream) -> Client {
+        let connection = Connection::from_socket(stream).unwrap();
+        let mut queue = connection.new_event_queue::<Told>();
+        let registry = connection.display().get_registry(&queue.handle(), ());
+        let mut told = Told::default();
+        pump(&connection, &mut queue, &mut told, server);
+        let (all, handle) = (globals(&told, &registry), queue.handle());
+        Client {
+            compositor: bind(&registry, &all, &handle, 6).unwrap(),
+            shm: bind(&registry, &all, &handle, 1).unwrap(),
+            shell: bind(&registry, &all, &handle, 6).unwrap(),
+            seat: bind(&registry, &all, &handle, 8).unwrap(),
+            registry,
+            connection,
+            queue,
+            told,
+        }
+    }
+
+    /// Bind a global, if it is offered.
+    pub(crate) fn try_bind<P: Proxy + 'static>(&self, version: u32) -> Option<P>
+    where
+        P::Event: 'static,
+    {
+        bind(&self.registry, &globals(&self.told, &self.registry), &self.handle(), version)
+    }
+
+    /// Bind a global.
+    pub(crate) fn bind<P: Proxy + 'static>(&self, version: u32) -> P
+    where
+        P::Event: 'static,
+    {
+        self.try_bind(version).unwrap_or_else(|| panic!("{} is not offered", P::interface().name))
+    }
+
+    /// The names of all globals.
+    pub(crate) fn offered(&self) -> Vec<String> {
+        globals(&self.told, &self.registry).into_iter().map(|(_, name, _)| name).collect()
+    }
+
+    pub(crate) fn handle(&self) -> QueueHandle<Told> {
+        self.queue.handle()
+    }
+
+    /// Until the compositor has done everything that was asked, and we know of it.
+    pub(crate) fn roundtrip(&mut self, server: &mut Server) {
+        pump(&self.connection, &mut self.queue, &mut self.told, server);
+    }
+
+    /// What an object has told so far.
+    pub(crate) fn events<P: Proxy + 'static>(&self, of: &P) -> Vec<&P::Event>
+    where
+        P::Event: 'static,
+    {
+        let of = of.id();
+        let mine = self.told.0.iter().filter(|(id, _)| *id == of);
+        mine.filter_map(|(_, event)| event.downcast_ref()).collect()
+    }
+
+    /// The same, and it is forgotten.
+    pub(crate) fn take_events<P: Proxy + 'static>(&mut self, of: &P) -> Vec<P::Event>
+    where
+        P::Event: 'static,
+    {
+        let of = of.id();
+        let taken = self.told.0.extract_if(.., |(id, _)| *id == of);
+        taken.filter_map(|(_, event)| event.downcast().ok()).map(|event| *event).collect()
+    }
+
+    /// A buffer of one colour: blue, green, red and a byte that does not count.
+    pub(crate) fn buffer(&self, (width, height): (i32, i32), pixel: [u8; 4]) -> WlBuffer {
+        self.buffer_on(&pixel.repeat((width * height) as usize), (width, height)).0
+    }
+
+    /// A buffer with these bytes, and the file behind it.
+    pub(crate) fn buffer_on(
+        &self,
+        bytes: &[u8],
+        (width, height): (i32, i32),
+    ) -> (WlBuffer, OwnedFd) {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        let fd = OwnedFd::from(file);
+        let pool = self.shm.create_pool(fd.as_fd(), bytes.len() as i32, &self.handle(), ());
+        let format = wl_shm::Format::Xrgb8888;
+        let buffer = pool.create_buffer(0, width, height, width * 4, format, &self.handle(), ());
+        (buffer, fd)
+    }
+
+    pub(crate) fn surface(&self) -> WlSurface {
+        self.compositor.create_surface(&self.handle(), ())
+    }
+
+    /// Show one colour on a surface.
+    pub(crate) fn show(&self, surface: &WlSurface, size: (i32, i32), pixel: [u8; 4]) {
+        surface.attach(Some(&self.buffer(size, pixel)), 0, 0);
+        surface.damage_buffer(0, 0, size.0, size.1);
+        surface.commit();
+    }
+
+    /// A toplevel that was configured and has no buffer yet.
+    pub(crate) fn toplevel(&mut self, server: &mut Server, title: &str) -> Window {
+        let surface = self.surface();
+        let xdg_surface = self.shell.get_xdg_surface(&surface, &self.handle(), ());
+        let toplevel = xdg_surface.get_toplevel(&self.handle(), ());
+        toplevel.set_title(title.to_owned());
+        surface.commit();
+        self.roundtrip(server);
+        Window { surface, xdg_surface, toplevel }
+    }
+
+    /// A toplevel that shows one colour.
+    pub(crate) fn window(
+        &mut self,
+        server: &mut Server,
+        title: &str,
+        size: (i32, i32),
+        pixel: [u8; 4],
+    ) -> Window {
+        let window = self.toplevel(server, title);
+        self.show(&window.surface, size, pixel);
+        self.roundtrip(server);
+        window
+    }
+
+    /// The size and states that a toplevel was last told.
+    pub(crate) fn configured(&self, window: &Window) -> ((i32, i32), Vec<xdg_toplevel::State>) {
+        let events = self.events(&window.toplevel);
+        let last = events.iter().rev().find_map(|event| match event {
+            xdg_toplevel::Event::Configure { width, height, states } => {
+                let states = states.chunks_exact(4).filter_map(|state| {
+                    u32::from_ne_bytes(state.try_into().unwrap()).try_into().ok()
+                });
+                Some(((*width, *height), states.collect()))
+            }
+            _ => None,
+        });
+        last.expect("it was configured")
+    }
+
+    /// The error that ended the connection: its interface and number.
+    pub(crate) fn error(&self) -> Option<(String, u32)> {
+        self.connection.protocol_error().map(|error| (error.object_interface, error.code))
+    }
+}
+
+fn globals(told: &Told, registry: &WlRegistry) -> Vec<(u32, String, u32)> {
+    let id = registry.id();
+    let events = told.0.iter().filter(|(of, _)| *of == id);
+    let events = events.filter_map(|(_, event)| event.downcast_ref::<wl_registry::Event>());
+    let mut all = Vec::new();
+    for event in events {
+        match event {
+            wl_registry::Event::Global { name, interface, version } => {
+                all.push((*name, interface.clone(), *version));
+            }
+            wl_registry::Event::GlobalRemove { name } => all.retain(|(other, ..)| other != name),
+            _ => {}
+        }
+    }
+    all
+}
+
+fn bind<P: Proxy + 'static>(
+    registry: &WlRegistry,
+    globals: &[(u32, String, u32)],
+    handle: &QueueHandle<Told>,
+    version: u32,
+) -> Option<P>
+where
+    P::Event: 'static,
+{
+    let wanted = P::interface().name;
+    let (name, ..) = globals.iter().find(|(_, interface, _)| interface == wanted)?;
+    Some(registry.bind(*name, version, handle, ()))
+}
+
+/// Exchange messages until the compositor has answered twice.
+fn pump(
+    connection: &Connection,
+    queue: &mut EventQueue<Told>,
+    told: &mut Told,
+    server: &mut Server,
+) {
+    for _ in 0..2 {
+        let callback: WlCallback = connection.display().sync(&queue.handle(), ());
+        let id = callback.id();
+        let start = Instant::now();
+        while !told.0.iter().any(|(of, _)| *of == id) && connection.protocol_error().is_none() {
+            let _ = connection.flush();
+            server.dispatch(Some(Duration::from_millis(1))).unwrap();
+            if let Some(guard) = queue.prepare_read() {
+                match guard.read() {
+                    Err(WaylandError::Io(error)) if error.kind() != ErrorKind::WouldBlock => return,
+                    _ => {}
+                }
+            }
+            let _ = queue.dispatch_pending(told);
+            assert!(start.elapsed() < Duration::from_secs(20), "the compositor does not answer");
+        }
+        // Numbers of callbacks come again.
+        told.0.retain(|(of, _)| *of != id);
+    }
+}
+
+impl<P: Proxy + 'static> Dispatch<P, ()> for Told
+where
+    P::Event: 'static,
+{
+    fn event(
+        told: &mut Told,
+        proxy: &P,
+        event: P::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Told>,
+    ) {
+        if let Some(surface) = (proxy as &dyn Any).downcast_ref::<XdgSurface>()
+            && let Some(xdg_surface::Event::Configure { serial }) =
+                (&event as &dyn Any).downcast_ref()
+        {
+            surface.ack_configure(*serial);
+        }
+        told.0.push((proxy.id(), Box::new(event)));
+    }
+
+    fn event_created_child(opcode: u16, handle: &QueueHandle<Told>) -> Arc<dyn ObjectData> {
+        match P::interface().name {
+            "wl_data_device" => handle.make_data::<WlDataOffer, ()>(()),
+            other => panic!("{other} makes objects by its event {opcode}"),
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! What local tools may do that no guest may, and that no guest may do it.
+
+mod capture;
+mod client;

@@ -1,0 +1,27 @@
+//! Tools of the display domain, as Debian has them: what they are offered, and what they do with it.
+
+use std::sync::Arc;
+
+use fixture::{App, Direct, Display, Pattern, Socket, assert_same};
+use hyper_dmabuf_compositor::image::Image;
+
+const ORANGE: u32 = 0xf08020;
+
+#[test]
+fn grim_sees_what_a_screenshot_shows() {
+    let display = Arc::new(Display::start("640x320", &["work"]));
+    let local = Direct::listen_for_local(&display);
+    let mut app = App::connect(&display, "work");
+    let _window = app.window("Accounts", 240, 160, Pattern::Squares(ORANGE));
+    let path = local.directory().join("grim.png");
+    let status = local.command("grim").arg(&path).status().expect("grim is installed");
+    assert!(status.success());
+    assert_same("grim", &display.screenshot(), &Image::read(&path).expect("a picture"));
+    // A part of it.
+    let mut part = local.command("grim");
+    let status = part.args(["-g", "100,50 64x32"]).arg(&path).status().expect("grim is installed");
+    assert!(status.success());
+    let part = Image::read(&path).expect("a picture");
+    assert_eq!((part.width(), part.height()), (64, 32));
+    assert_eq!(part.pixel(5, 6), display.screenshot().pixel(105, 56));
+}
