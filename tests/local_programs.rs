@@ -1,5 +1,6 @@
 //! Tools of the display domain, as Debian has them: what they are offered, and what they do with it.
 
+use std::process::Stdio;
 use std::sync::Arc;
 
 use fixture::{App, Direct, Display, Pattern, Socket, assert_same};
@@ -24,4 +25,21 @@ fn grim_sees_what_a_screenshot_shows() {
     let part = Image::read(&path).expect("a picture");
     assert_eq!((part.width(), part.height()), (64, 32));
     assert_eq!(part.pixel(5, 6), display.screenshot().pixel(105, 56));
+}
+
+#[test]
+fn the_clipboard_of_local_tools_needs_no_window() {
+    let display = Arc::new(Display::start("320x240", &["work"]));
+    let local = Direct::listen_for_local(&display);
+    // Its window has the focus, and keeps it.
+    let mut app = App::connect(&display, "work");
+    let _window = app.window("Guest", 120, 80, Pattern::Plain(ORANGE));
+    for option in [None, Some("--primary")] {
+        let mut copy = local.command("wl-copy");
+        let status = copy.args(option).arg("by hand").stdout(Stdio::null()).status();
+        assert!(status.expect("wl-clipboard is installed").success());
+        let output = local.command("wl-paste").args(option).arg("--no-newline").output();
+        assert_eq!(output.expect("wl-clipboard is installed").stdout, b"by hand");
+    }
+    assert_eq!(display.windows().len(), 1, "no window was opened for it");
 }

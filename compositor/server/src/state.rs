@@ -30,7 +30,10 @@ use smithay::{
         output::OutputManagerState,
         presentation::PresentationState,
         relative_pointer::RelativePointerManagerState,
-        selection::{data_device::DataDeviceState, primary_selection::PrimarySelectionState},
+        selection::{
+            data_device::DataDeviceState, ext_data_control,
+            primary_selection::PrimarySelectionState, wlr_data_control,
+        },
         shell::xdg::{XdgShellState, decoration::XdgDecorationState},
         shm::ShmState,
         single_pixel_buffer::SinglePixelBufferState,
@@ -41,7 +44,7 @@ use smithay_hyper_dmabuf::HyperDmabufState;
 
 use crate::{
     backend::{Backend, BackendError, BackendKind},
-    client::{ClientOrigin, ClientState},
+    client::{ClientOrigin, ClientState, is_trusted},
     config::Config,
     domain::Domains,
     guests::Guests,
@@ -106,6 +109,8 @@ pub(crate) struct Protocols {
     pub(crate) seat: SeatState<State>,
     pub(crate) data_device: DataDeviceState,
     pub(crate) primary_selection: PrimarySelectionState,
+    pub(crate) ext_data_control: ext_data_control::DataControlState,
+    pub(crate) wlr_data_control: wlr_data_control::DataControlState,
     /// Never looked at again: each only has to live as long as its global.
     _kept: KeptProtocols,
 }
@@ -168,6 +173,7 @@ impl State {
         let clock = Clock::<Monotonic>::new();
         let mut seat_state = SeatState::new();
         let seat = new_seat(&mut seat_state, &handle, &config)?;
+        let primary_selection = PrimarySelectionState::new::<State>(&handle);
         let protocols = Protocols {
             compositor: CompositorState::new_v6::<State>(&handle),
             shm: ShmState::new::<State>(
@@ -183,7 +189,17 @@ impl State {
             ),
             seat: seat_state,
             data_device: DataDeviceState::new::<State>(&handle),
-            primary_selection: PrimarySelectionState::new::<State>(&handle),
+            ext_data_control: ext_data_control::DataControlState::new::<State, _>(
+                &handle,
+                Some(&primary_selection),
+                is_trusted,
+            ),
+            wlr_data_control: wlr_data_control::DataControlState::new::<State, _>(
+                &handle,
+                Some(&primary_selection),
+                is_trusted,
+            ),
+            primary_selection,
             _kept: KeptProtocols {
                 _decoration: XdgDecorationState::new::<State>(&handle),
                 _outputs: OutputManagerState::new_with_xdg_output::<State>(&handle),

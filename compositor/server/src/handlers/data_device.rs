@@ -27,6 +27,8 @@ use crate::{
 pub(crate) struct SelectionOwners {
     clipboard: Option<ClientOrigin>,
     primary: Option<ClientOrigin>,
+    /// Who sets a selection by data control at this moment.
+    pub(super) set_by: Option<ClientOrigin>,
     /// Whose drag is under way.
     pub(crate) drag: Option<ClientOrigin>,
     /// Drags that ended where they were welcome.
@@ -42,9 +44,22 @@ impl SelectionHandler for State {
         source: Option<SelectionSource>,
         seat: Seat<State>,
     ) {
-        // Only the client with the keyboard may set a selection, so it is the owner.
+        // But for data control, only the client with the keyboard may set a selection.
         let focus = seat.get_keyboard().and_then(|keyboard| keyboard.current_focus());
-        let owner = source.and(focus).and_then(|surface| origin_of_surface(&surface));
+        let focused = focus.as_ref().and_then(origin_of_surface);
+        let owner = self.selections.set_by.clone().or_else(|| focused.clone());
+        let owner = source.and(owner);
+        if owner.is_some() && owner != focused {
+            // Smithay offers it to the client with the focus as soon as this returns.
+            match target {
+                SelectionTarget::Clipboard => {
+                    set_data_device_focus(&self.display_handle, &self.seat, None);
+                }
+                SelectionTarget::Primary => {
+                    set_primary_focus(&self.display_handle, &self.seat, None);
+                }
+            }
+        }
         match target {
             SelectionTarget::Clipboard => self.selections.clipboard = owner,
             SelectionTarget::Primary => self.selections.primary = owner,

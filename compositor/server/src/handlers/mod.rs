@@ -3,6 +3,7 @@
 mod buffer;
 mod compositor;
 mod cursor;
+mod data_control;
 mod data_device;
 pub mod limits;
 mod output;

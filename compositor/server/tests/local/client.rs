@@ -28,6 +28,7 @@ use wayland_client::{
         wl_surface::WlSurface,
     },
 };
+use wayland_protocols::ext::data_control::v1::client::ext_data_control_offer_v1::ExtDataControlOfferV1;
 use wayland_protocols::xdg::shell::client::{
     xdg_surface::{self, XdgSurface},
     xdg_toplevel::{self, XdgToplevel},
@@ -312,6 +313,7 @@ where
     fn event_created_child(opcode: u16, handle: &QueueHandle<Told>) -> Arc<dyn ObjectData> {
         match P::interface().name {
             "wl_data_device" => handle.make_data::<WlDataOffer, ()>(()),
+            "ext_data_control_device_v1" => handle.make_data::<ExtDataControlOfferV1, ()>(()),
             other => panic!("{other} makes objects by its event {opcode}"),
         }
     }
