@@ -1,9 +1,11 @@
 //! Tools of the display domain, as Debian has them: what they are offered, and what they do with it.
 
+use std::io::{Read, Write};
 use std::process::Stdio;
 use std::sync::Arc;
 
-use fixture::{App, Direct, Display, Pattern, Socket, assert_same};
+use fixture::{App, Direct, Display, Pattern, Socket, assert_looks_like, assert_same};
+use hyper_dmabuf_compositor::colour::Colour;
 use hyper_dmabuf_compositor::image::Image;
 
 const ORANGE: u32 = 0xf08020;
@@ -42,4 +44,42 @@ fn the_clipboard_of_local_tools_needs_no_window() {
         assert_eq!(output.expect("wl-clipboard is installed").stdout, b"by hand");
     }
     assert_eq!(display.windows().len(), 1, "no window was opened for it");
+}
+
+#[test]
+fn swaybg_paints_behind_all_windows() {
+    let display = Arc::new(Display::start("480x320", &["work"]));
+    let local = Direct::listen_for_local(&display);
+    let _wallpaper = local.start("swaybg --color #335577");
+    display.wait_until("the wallpaper is there", |state| {
+        let seen = state.screenshot().expect("a screenshot");
+        seen.pixel(479, 319) == Some(Colour::new(0x33, 0x55, 0x77))
+    });
+    let mut app = App::connect(&display, "work");
+    let _window = app.window("A picture", 320, 200, Pattern::Gradient);
+    assert_looks_like("swaybg", &display.screenshot());
+}
+
+/// A launcher has the keyboard while it is there, although a guest's window had it before.
+#[test]
+fn wofi_is_typed_into() {
+    let display = Arc::new(Display::start("640x480", &["work"]));
+    let local = Direct::listen_for_local(&display);
+    let mut app = App::connect(&display, "work");
+    let _window = app.window("Guest", 120, 80, Pattern::Plain(ORANGE));
+    let mut wofi = local.command("wofi");
+    wofi.args(["--dmenu", "--conf=/dev/null", "--cache-file=/dev/null", "--width=300"]);
+    // What is typed counts, not what has been found so far.
+    wofi.arg("--define=exec_search=true");
+    wofi.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut wofi = fixture::Program(wofi.spawn().expect("wofi is installed"));
+    let mut input = wofi.0.stdin.take().expect("a pipe");
+    input.write_all(b"apples\nbananas\ncherries\n").expect("it reads");
+    drop(input);
+    display.wait_until("it has the keyboard", |state| state.panel_has_keyboard());
+    display.type_text("plums\n");
+    let mut chosen = String::new();
+    let mut output = wofi.0.stdout.take().expect("a pipe");
+    output.read_to_string(&mut chosen).expect("it answers");
+    assert_eq!(chosen.trim(), "plums");
 }

@@ -105,6 +105,11 @@ pub fn is_trusted(client: &Client) -> bool {
     client.get_data::<ClientState>().is_some_and(|state| state.origin == ClientOrigin::Local)
 }
 
+/// Whether the client of a surface is such a tool.
+pub fn is_trusted_surface(surface: &WlSurface) -> bool {
+    surface.client().is_some_and(|client| is_trusted(&client))
+}
+
 /// Where the client of a surface comes from, or `None` when the client is gone.
 pub fn origin_of_surface(surface: &WlSurface) -> Option<ClientOrigin> {
     surface.client().map(|client| origin_of(&client))

@@ -93,7 +93,8 @@ impl State {
     }
 
     fn hit(&self, point: Point<f64, Logical>) -> Option<Hit> {
-        hit_test(self.windows.as_slice(), &self.theme, self.output_area().size, point)
+        let output = self.output_area().size;
+        hit_test(self.windows.as_slice(), &self.panels, &self.theme, output, point)
     }
 
     /// The surface under a point. While something is dragged, other domains do not notice.
@@ -102,7 +103,7 @@ impl State {
         point: Point<f64, Logical>,
     ) -> Option<(WlSurface, Point<f64, Logical>)> {
         match self.hit(point)? {
-            Hit::Surface { surface, location, .. } => {
+            Hit::Surface { surface, location, .. } | Hit::Panel { surface, location, .. } => {
                 let dragging = self.selections.drag.as_ref();
                 let seen =
                     dragging.is_none_or(|from| Some(from) == origin_of_surface(&surface).as_ref());
@@ -176,6 +177,7 @@ impl State {
     ) {
         match self.hit(location) {
             None => self.focus_window(None),
+            Some(Hit::Panel { panel, .. }) => self.focus_panel(&panel),
             Some(Hit::Surface { window, .. }) => self.focus_window(Some(window)),
             Some(Hit::Frame { window, part }) => {
                 self.focus_window(Some(window));
@@ -230,6 +232,7 @@ impl State {
                 Some(Hit::Surface { window, .. } | Hit::Frame { window, .. }) => {
                     self.focus_window(Some(window));
                 }
+                Some(Hit::Panel { panel, .. }) => self.focus_panel(&panel),
                 None => self.focus_window(None),
             }
             let serial = SERIAL_COUNTER.next_serial();

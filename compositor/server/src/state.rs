@@ -34,6 +34,7 @@ use smithay::{
             data_device::DataDeviceState, ext_data_control,
             primary_selection::PrimarySelectionState, wlr_data_control,
         },
+        shell::wlr_layer::WlrLayerShellState,
         shell::xdg::{XdgShellState, decoration::XdgDecorationState},
         shm::ShmState,
         single_pixel_buffer::SinglePixelBufferState,
@@ -51,7 +52,7 @@ use crate::{
     handlers::SelectionOwners,
     protocols::{self, capture::Captures},
     render::{cursor::Cursor, frame_decoration::FrameTheme, present::OutputView},
-    shell::stack::WindowStack,
+    shell::{layers::Panels, stack::WindowStack},
 };
 
 /// Bytes of events that a client may leave unread beside what its socket holds, before it is cut
@@ -80,6 +81,7 @@ pub struct State {
     pub(crate) clock: Clock<Monotonic>,
     pub(crate) protocols: Protocols,
     pub(crate) seat: Seat<State>,
+    pub(crate) panels: Panels,
     pub(crate) popups: PopupManager,
     /// Something that is seen changed since the pointer's focus was last looked at.
     pub(crate) scene_changed: bool,
@@ -106,6 +108,7 @@ pub(crate) struct Protocols {
     pub(crate) dmabuf: DmabufState,
     pub(crate) hyper_dmabuf: HyperDmabufState,
     pub(crate) xdg_shell: XdgShellState,
+    pub(crate) layer_shell: WlrLayerShellState,
     pub(crate) seat: SeatState<State>,
     pub(crate) data_device: DataDeviceState,
     pub(crate) primary_selection: PrimarySelectionState,
@@ -187,6 +190,7 @@ impl State {
                 &handle,
                 [WmCapabilities::Fullscreen, WmCapabilities::Maximize],
             ),
+            layer_shell: WlrLayerShellState::new_with_filter::<State, _>(&handle, is_trusted),
             seat: seat_state,
             data_device: DataDeviceState::new::<State>(&handle),
             ext_data_control: ext_data_control::DataControlState::new::<State, _>(
@@ -230,6 +234,7 @@ impl State {
             clock,
             protocols,
             seat,
+            panels: Panels::default(),
             popups: PopupManager::default(),
             scene_changed: true,
             pointer_focus: None,

@@ -77,6 +77,7 @@ impl CompositorHandler for State {
             root = parent;
         }
         self.toplevel_committed(&root);
+        self.panel_committed(&root);
         self.queue_redraw();
         // At once, so that the client hears of it before the answer to its next sync.
         self.refresh_pointer_focus();

@@ -5,6 +5,7 @@ mod compositor;
 mod cursor;
 mod data_control;
 mod data_device;
+mod layer_shell;
 pub mod limits;
 mod output;
 mod seat;

@@ -24,6 +24,7 @@ use smithay::{
     utils::Serial,
     wayland::{
         compositor::{get_role, with_states},
+        shell::wlr_layer::LAYER_SURFACE_ROLE,
         shell::xdg::{
             PopupSurface, PositionerState, ToplevelSurface, XDG_POPUP_ROLE, XDG_TOPLEVEL_ROLE,
             XdgPopupSurfaceData, XdgPositionerUserData, XdgShellHandler, XdgShellState,
@@ -34,7 +35,7 @@ use smithay::{
 
 use super::limits;
 use crate::{
-    client::{ClientOrigin, origin_of_surface},
+    client::{ClientOrigin, is_trusted_surface, origin_of_surface},
     shell::{
         grabs::Drag,
         popups,
@@ -62,6 +63,9 @@ impl State {
         let role = get_role(surface);
         if self.forgive_unconfigured_buffers {
             return;
+        }
+        if role == Some(LAYER_SURFACE_ROLE) {
+            self.refuse_unconfigured_panel(surface);
         }
         if role != Some(XDG_TOPLEVEL_ROLE) && role != Some(XDG_POPUP_ROLE) {
             return;
@@ -100,12 +104,27 @@ impl State {
         {
             tracing::debug!(?error, "a popup was not configured");
         }
+        if get_role(surface) == Some(XDG_POPUP_ROLE) && self.popups.find_popup(surface).is_none() {
+            let mut all = self.protocols.xdg_shell.popup_surfaces().iter();
+            let orphan = all.find(|popup| popup.wl_surface() == surface);
+            if let Some(popup) = orphan.filter(|popup| popup.get_parent_surface().is_none()) {
+                self.refuse_popup(popup);
+            }
+        }
     }
 
-    fn constrain_popup(&self, popup: &PopupSurface) -> bool {
+    pub(super) fn constrain_popup(&self, popup: &PopupSurface) -> bool {
         let Some(chain) = popups::chain(popup) else { return false };
-        let Some(window) = self.windows.by_surface(&chain.root) else { return false };
-        popups::constrain(popup, &chain, window, self.output_area());
+        let (root, border) = if let Some(window) = self.windows.by_surface(&chain.root) {
+            // A domain's popup must fit with its border.
+            let border = if window.origin().domain().is_some() { popups::BORDER } else { 0 };
+            (window.client_area().loc, border)
+        } else if let Some(panel) = self.panels.by_surface(&chain.root) {
+            (panel.area().loc, 0)
+        } else {
+            return false;
+        };
+        popups::constrain(popup, &chain, root, border, self.output_area());
         true
     }
 
@@ -141,14 +160,14 @@ impl State {
     }
 
     fn set_extent(&mut self, surface: &ToplevelSurface, wanted: Extent, leaves: Option<Extent>) {
-        let output = self.output_area();
+        let room = self.room();
         let Some(window) = self.windows.by_surface_mut(surface.wl_surface()) else { return };
         let extent = match leaves {
             // To leave what one is not in changes nothing, but is answered.
             Some(left) if window.extent() != left => window.extent(),
             _ => wanted,
         };
-        window.set_extent(extent, output, &self.theme);
+        window.set_extent(extent, room, &self.theme);
         self.queue_redraw();
     }
 }
@@ -172,6 +191,10 @@ impl XdgShellHandler for State {
 
     fn new_popup(&mut self, popup: PopupSurface, _positioner: PositionerState) {
         remember(popup.wl_surface(), self.xdg_surface_in_request.take());
+        if popup.get_parent_surface().is_none() && is_trusted_surface(popup.wl_surface()) {
+            // A panel may take it; that is seen when it is committed.
+            return;
+        }
         if !self.constrain_popup(&popup) {
             self.refuse_popup(&popup);
             return;

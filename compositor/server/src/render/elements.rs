@@ -15,6 +15,7 @@ use smithay::{
     },
     reexports::wayland_server::protocol::wl_surface::WlSurface,
     utils::{Buffer, Logical, Physical, Point, Rectangle, Scale, Size, Transform},
+    wayland::shell::wlr_layer::Layer,
 };
 
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
         cursor::{CursorLook, CursorView},
         frame_decoration::FrameTheme,
     },
-    shell::{popups, window::Window},
+    shell::{hit::fills_screen, layers::Panels, popups, window::Window},
 };
 
 render_elements! {
@@ -40,6 +41,8 @@ render_elements! {
 pub struct Scene<'a> {
     /// The windows, lowest first.
     pub windows: &'a [Window],
+    /// Panels, wallpapers and launchers.
+    pub panels: &'a Panels,
     /// The look of frames.
     pub theme: &'a FrameTheme,
     /// The colour behind all windows.
@@ -60,16 +63,59 @@ where
     if let Some(cursor) = &scene.cursor {
         push_cursor(renderer, cursor, &mut elements);
     }
+    push_panels(renderer, scene, Layer::Overlay, &mut elements);
+    let below_windows = if fills_screen(scene.windows) {
+        [Layer::Top, Layer::Bottom, Layer::Background].as_slice()
+    } else {
+        push_panels(renderer, scene, Layer::Top, &mut elements);
+        &[Layer::Bottom, Layer::Background]
+    };
+    push_windows(renderer, scene, &mut elements);
+    for layer in below_windows {
+        push_panels(renderer, scene, *layer, &mut elements);
+    }
+    elements
+}
+
+/// The panels of a layer, each with its popups.
+fn push_panels<R>(
+    renderer: &mut R,
+    scene: &Scene<'_>,
+    layer: Layer,
+    elements: &mut Vec<OutputElement<R>>,
+) where
+    R: Renderer + ImportAll + ImportMem,
+    R::TextureId: Clone + Send + 'static,
+{
+    for panel in scene.panels.shown(layer) {
+        for popup in panel.popups() {
+            push_surface(renderer, &popup.surface, popup.surface_location, popup.area, elements);
+        }
+        let location = panel.area().loc;
+        push_surface(
+            renderer,
+            panel.wl_surface(),
+            location,
+            Rectangle::from_size(scene.output),
+            elements,
+        );
+    }
+}
+
+fn push_windows<R>(renderer: &mut R, scene: &Scene<'_>, elements: &mut Vec<OutputElement<R>>)
+where
+    R: Renderer + ImportAll + ImportMem,
+    R::TextureId: Clone + Send + 'static,
+{
     for window in scene.windows.iter().rev().filter(|window| window.is_visible()) {
-        push_popups(renderer, scene.output, window, &mut elements);
+        push_popups(renderer, scene.output, window, elements);
         if window.has_frame() {
-            push_frame(renderer, scene, window, &mut elements);
+            push_frame(renderer, scene, window, elements);
         }
         let client = window.client_area();
         let origin = client.loc - window.surface().geometry().loc;
-        push_surface(renderer, window.wl_surface(), origin, client, &mut elements);
+        push_surface(renderer, window.wl_surface(), origin, client, elements);
     }
-    elements
 }
 
 /// The popups of a window, each with a thin border when it belongs to a domain.

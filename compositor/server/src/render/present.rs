@@ -137,6 +137,7 @@ impl State {
         self.refresh_frames();
         let pointer = self.seat.get_pointer().map(|pointer| pointer.current_location());
         let scene = Scene {
+            panels: &self.panels,
             output: self.output_area().size,
             cursor: pointer.and_then(|location| self.cursor.view(location)),
             windows: self.windows.as_slice(),
@@ -148,6 +149,9 @@ impl State {
         view.pictures += 1;
         for window in self.windows.iter().filter(|window| window.is_visible()) {
             window.with_root_surfaces(|surface| view.waiting.collect(&view.output, surface));
+        }
+        for panel in self.panels.all_shown() {
+            panel.with_root_surfaces(|surface| view.waiting.collect(&view.output, surface));
         }
         for surface in self.cursor.surfaces() {
             view.waiting.collect(&view.output, surface);

@@ -4,10 +4,12 @@ use smithay::{
     desktop::{WindowSurfaceType, utils::under_from_surface_tree},
     reexports::wayland_server::protocol::wl_surface::WlSurface,
     utils::{Logical, Point, Size},
+    wayland::shell::wlr_layer::Layer,
 };
 
 use super::{
     grabs::ResizeEdges,
+    layers::{Panel, Panels},
     popups,
     window::{Extent, Window, WindowId},
 };
@@ -24,6 +26,15 @@ pub enum Hit {
         /// Of which window.
         window: WindowId,
         /// Which surface.
+        surface: WlSurface,
+        /// Where its top left corner is.
+        location: Point<f64, Logical>,
+    },
+    /// A panel's surface takes input there.
+    Panel {
+        /// The panel's own surface.
+        panel: WlSurface,
+        /// Which surface of it, or of its popups.
         surface: WlSurface,
         /// Where its top left corner is.
         location: Point<f64, Logical>,
@@ -50,8 +61,58 @@ pub enum FramePart {
     Inside,
 }
 
-/// What lies under `point`. `windows` are given lowest first.
+/// What lies under `point`.
 pub fn hit_test(
+    windows: &[Window],
+    panels: &Panels,
+    theme: &FrameTheme,
+    output: Size<i32, Logical>,
+    point: Point<f64, Logical>,
+) -> Option<Hit> {
+    let on = |layer| panels.shown(layer).find_map(|panel| panel_under(panel, point));
+    let window = || window_under(windows, theme, output, point);
+    let above = || {
+        if fills_screen(windows) {
+            window().or_else(|| on(Layer::Top))
+        } else {
+            on(Layer::Top).or_else(window)
+        }
+    };
+    on(Layer::Overlay)
+        .or_else(above)
+        .or_else(|| on(Layer::Bottom))
+        .or_else(|| on(Layer::Background))
+}
+
+/// Whether the topmost window fills the screen: panels but those of the highest layer are below it.
+pub fn fills_screen(windows: &[Window]) -> bool {
+    let topmost = windows.iter().rev().find(|window| window.is_visible());
+    topmost.is_some_and(|window| window.extent() == Extent::Fullscreen)
+}
+
+fn panel_under(panel: &Panel, point: Point<f64, Logical>) -> Option<Hit> {
+    let hit = |(surface, location): (WlSurface, Point<i32, Logical>)| Hit::Panel {
+        panel: panel.wl_surface().clone(),
+        surface,
+        location: location.to_f64(),
+    };
+    let on_popup = panel.popups().into_iter().find_map(|popup| {
+        under_from_surface_tree(
+            &popup.surface,
+            point,
+            popup.surface_location,
+            WindowSurfaceType::ALL,
+        )
+    });
+    let on_panel = || {
+        let location = panel.area().loc;
+        under_from_surface_tree(panel.wl_surface(), point, location, WindowSurfaceType::ALL)
+    };
+    on_popup.or_else(on_panel).map(hit)
+}
+
+/// `windows` are given lowest first.
+fn window_under(
     windows: &[Window],
     theme: &FrameTheme,
     output: Size<i32, Logical>,

@@ -1,7 +1,9 @@
 //! Windows: what they are, where they go, how they are moved.
 
+mod focus;
 pub mod grabs;
 pub mod hit;
+pub mod layers;
 pub mod placement;
 pub mod popups;
 pub mod stack;

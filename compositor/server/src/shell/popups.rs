@@ -7,6 +7,7 @@ use smithay::{
     utils::{IsAlive, Logical, Point, Rectangle, Size},
     wayland::{
         compositor::{get_role, with_states},
+        shell::wlr_layer::LAYER_SURFACE_ROLE,
         shell::xdg::{
             PopupSurface, SurfaceCachedState, XDG_POPUP_ROLE, XDG_TOPLEVEL_ROLE,
             XdgPopupSurfaceData,
@@ -54,12 +55,21 @@ impl PlacedPopup {
 /// A domain's popup covers at most nine tenths of the output in width and in height, so that none
 /// can pass for the whole screen.
 pub fn placed(window: &Window, output: Size<i32, Logical>) -> Vec<PlacedPopup> {
-    let window_location = window.client_area().loc;
     let most: Size<i32, Logical> = match window.origin() {
         ClientOrigin::Local => Size::from((GREATEST_SIDE, GREATEST_SIDE)),
         ClientOrigin::Domain(_) => Size::from((output.w * 9 / 10, output.h * 9 / 10)),
     };
-    PopupManager::popups_for_surface(window.wl_surface())
+    placed_on(window.wl_surface(), window.client_area().loc, most)
+}
+
+/// The popups of the surface at `origin` that have something to show, topmost first, each cut off at
+/// a size.
+pub fn placed_on(
+    root: &WlSurface,
+    origin: Point<i32, Logical>,
+    most: Size<i32, Logical>,
+) -> Vec<PlacedPopup> {
+    PopupManager::popups_for_surface(root)
         .filter_map(|(popup, offset)| {
             let surface = popup.wl_surface();
             let bounds = bbox_from_surface_tree(surface, (0, 0));
@@ -70,7 +80,7 @@ pub fn placed(window: &Window, output: Size<i32, Logical>) -> Vec<PlacedPopup> {
             if geometry.is_empty() {
                 return None;
             }
-            let location = window_location + offset;
+            let location = origin + offset;
             Some(PlacedPopup {
                 surface: surface.clone(),
                 surface_location: location - geometry.loc,
@@ -100,15 +110,15 @@ pub fn border(area: Rectangle<i32, Logical>) -> [Rectangle<i32, Logical>; 4] {
 /// Where a popup hangs.
 #[derive(Debug)]
 pub struct Chain {
-    /// The toplevel's surface.
+    /// The surface of the toplevel, or of the panel.
     pub root: WlSurface,
-    /// From the toplevel's geometry to the parent's.
+    /// From its geometry to the parent's.
     pub offset: Point<i32, Logical>,
 }
 
-/// Follow a popup's parents up to its toplevel.
+/// Follow a popup's parents up to its toplevel or panel.
 ///
-/// `None` if there is none: no parent, a parent that is neither toplevel nor popup, parents in a
+/// `None` if there is none: no parent, a parent that is neither of them nor a popup, parents in a
 /// ring (a client can make one by taking roles away again), or more of them than anybody needs.
 /// Smithay's own walks assume that this was checked.
 pub fn chain(popup: &PopupSurface) -> Option<Chain> {
@@ -119,7 +129,7 @@ pub fn chain(popup: &PopupSurface) -> Option<Chain> {
             return None;
         }
         let role = get_role(&surface);
-        if role == Some(XDG_TOPLEVEL_ROLE) {
+        if role == Some(XDG_TOPLEVEL_ROLE) || role == Some(LAYER_SURFACE_ROLE) {
             return Some(Chain { root: surface, offset });
         }
         if role != Some(XDG_POPUP_ROLE) || &surface == popup.wl_surface() {
@@ -135,21 +145,21 @@ pub fn chain(popup: &PopupSurface) -> Option<Chain> {
     None
 }
 
-/// Put a popup where it fits on the output: `window` is its toplevel's window.
+/// Put a popup where it fits on the output. What it hangs on lies at `root`, and a border of this
+/// width is drawn around it.
 pub fn constrain(
     popup: &PopupSurface,
     chain: &Chain,
-    window: &Window,
+    root: Point<i32, Logical>,
+    border: i32,
     output: Rectangle<i32, Logical>,
 ) {
-    // The area to fit into, as the positioner counts: from the parent's geometry. A domain's popup
-    // must fit with its border.
-    let border = if window.origin().domain().is_some() { BORDER } else { 0 };
+    // The area to fit into, as the positioner counts: from the parent's geometry.
     let mut target = output;
     target.loc += Point::from((border, border));
     target.size =
         Size::from(((output.size.w - 2 * border).max(1), (output.size.h - 2 * border).max(1)));
-    target.loc -= window.client_area().loc + chain.offset;
+    target.loc -= root + chain.offset;
     popup.with_pending_state(|state| {
         state.geometry = state.positioner.get_unconstrained_geometry(target);
     });

@@ -3,21 +3,20 @@
 use smithay::{
     input::pointer::{Focus, GrabStartData},
     reexports::wayland_server::protocol::wl_surface::WlSurface,
-    utils::{IsAlive, SERIAL_COUNTER, Serial, Size},
+    utils::{IsAlive, Serial, Size},
 };
 
 use super::{
     grabs::{Drag, WindowGrab},
     placement,
-    window::{Extent, Mapping, Window, WindowId},
+    window::{Extent, Mapping, Room, Window, WindowId},
 };
 use crate::state::State;
 
 impl State {
     /// A toplevel's surface, or one below it, was committed.
     pub(crate) fn toplevel_committed(&mut self, root: &WlSurface) {
-        let output = self.output_area();
-        let bounds = self.theme.inner(output).size;
+        let bounds = self.theme.inner(self.room().free).size;
         let Some(window) = self.windows.by_surface_mut(root) else { return };
         let mapping = window.committed();
         let id = window.id();
@@ -50,7 +49,7 @@ impl State {
     }
 
     fn place_window(&mut self, id: WindowId) {
-        let area = self.output_area();
+        let area = self.room().free;
         let Some(window) = self.windows.get(id) else { return };
         if window.extent() != Extent::Floating || window.was_placed() {
             return;
@@ -67,6 +66,25 @@ impl State {
         self.placed_windows += 1;
         if let Some(window) = self.windows.get_mut(id) {
             window.move_to(place + inset);
+        }
+    }
+
+    /// The room that there is for windows.
+    pub(crate) fn room(&self) -> Room {
+        let output = self.output_area();
+        Room { output, free: self.panels.free(output) }
+    }
+
+    /// Fit windows that fill the room to what it has become.
+    pub(crate) fn refit_windows(&mut self) {
+        if !self.panels.take_change() {
+            return;
+        }
+        let room = self.room();
+        for window in self.windows.iter_mut() {
+            if window.extent() != Extent::Floating {
+                window.set_extent(window.extent(), room, &self.theme);
+            }
         }
     }
 
@@ -90,22 +108,15 @@ impl State {
     /// Give the focus to a window, or take it from all, and raise it.
     pub fn focus_window(&mut self, id: Option<WindowId>) {
         let mut changed = false;
-        let mut surface = None;
+        self.panels.clicked(None);
         if let Some(id) = id {
             self.windows.raise(id);
         }
         for window in self.windows.iter_mut() {
             let active = Some(window.id()) == id;
             changed |= window.set_active(active);
-            if active {
-                surface = Some(window.wl_surface().clone());
-            }
         }
-        if let Some(keyboard) = self.seat.get_keyboard()
-            && keyboard.current_focus() != surface
-        {
-            keyboard.set_focus(self, surface, SERIAL_COUNTER.next_serial());
-        }
+        self.refresh_keyboard_focus();
         if changed || id.is_some() {
             self.queue_redraw();
         }

@@ -34,10 +34,19 @@ pub enum Extent {
     /// It has its own size and place.
     #[default]
     Floating,
-    /// It fills the output, frame and all.
+    /// It fills what panels leave of the output, frame and all.
     Maximized,
     /// It fills the output; a local window without its frame, a domain's window with it.
     Fullscreen,
+}
+
+/// The room that there is for windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// All of the output.
+    pub output: Rectangle<i32, Logical>,
+    /// What panels leave of it.
+    pub free: Rectangle<i32, Logical>,
 }
 
 /// The greatest side of a window in pixels.
@@ -289,23 +298,19 @@ impl Window {
         self.toplevel.send_configure();
     }
 
-    /// Fill the output, or return from there. `output` is what there is to fill.
-    pub fn set_extent(
-        &mut self,
-        extent: Extent,
-        output: Rectangle<i32, Logical>,
-        theme: &FrameTheme,
-    ) {
+    /// Fill the output, or return from there.
+    pub fn set_extent(&mut self, extent: Extent, room: Room, theme: &FrameTheme) {
         if self.extent == Extent::Floating && self.mapped {
             self.floating = Some(self.client_area());
         }
         self.extent = extent;
         self.resizing = None;
-        let target = match extent {
+        let room = match extent {
             Extent::Floating => None,
-            _ if self.has_frame() => Some(theme.inner(output)),
-            _ => Some(output),
+            Extent::Maximized => Some(room.free),
+            Extent::Fullscreen => Some(room.output),
         };
+        let target = room.map(|room| if self.has_frame() { theme.inner(room) } else { room });
         let size = match target.or(self.floating) {
             Some(area) => {
                 self.location = area.loc;

@@ -3,3 +3,4 @@
 mod capture;
 mod client;
 mod clipboard;
+mod layers;
