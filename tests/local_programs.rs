@@ -7,6 +7,7 @@ use std::sync::Arc;
 use fixture::{App, Direct, Display, Pattern, Socket, assert_looks_like, assert_same};
 use hyper_dmabuf_compositor::colour::Colour;
 use hyper_dmabuf_compositor::image::Image;
+use hyper_dmabuf_compositor::state::State;
 
 const ORANGE: u32 = 0xf08020;
 
@@ -82,4 +83,27 @@ fn wofi_is_typed_into() {
     let mut output = wofi.0.stdout.take().expect("a pipe");
     output.read_to_string(&mut chosen).expect("it answers");
     assert_eq!(chosen.trim(), "plums");
+}
+
+#[test]
+fn swaylock_hides_the_screen_even_when_it_is_killed() {
+    let display = Arc::new(Display::start("480x320", &["work"]));
+    let local = Direct::listen_for_local(&display);
+    let mut app = App::connect(&display, "work");
+    let _window = app.window("Secret", 320, 200, Pattern::Gradient);
+    let locker =
+        local.start("swaylock --color 335577 --no-unlock-indicator --ignore-empty-password");
+    let shows = |colour: Colour| {
+        move |state: &mut State| {
+            let seen = state.screenshot().expect("a screenshot");
+            seen.pixels()
+                .chunks_exact(3)
+                .all(|pixel| pixel == [colour.red, colour.green, colour.blue])
+        }
+    };
+    display.wait_until("it is all that is seen", shows(Colour::new(0x33, 0x55, 0x77)));
+    display.wait_until("the locker knows", |state| state.is_lock_confirmed());
+    drop(locker);
+    display.wait_until("nothing is seen", shows(Colour::BLACK));
+    assert!(display.run(|state| state.is_locked()));
 }

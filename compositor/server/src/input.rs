@@ -78,6 +78,8 @@ impl State {
     /// Take input as if it came from a device, now.
     pub fn inject(&mut self, input: Input) {
         let time = self.clock.now().as_millis();
+        let seat = self.seat.clone();
+        self.protocols.idle_notifier.notify_activity(&seat);
         match input {
             Input::PointerMotion { x, y } => self.pointer_motion(Point::from((x, y)), time),
             Input::PointerButton { button, pressed } => self.pointer_button(button, pressed, time),
@@ -102,6 +104,9 @@ impl State {
         &self,
         point: Point<f64, Logical>,
     ) -> Option<(WlSurface, Point<f64, Logical>)> {
+        if let Some(lock) = &self.lock {
+            return lock.under(point);
+        }
         match self.hit(point)? {
             Hit::Surface { surface, location, .. } | Hit::Panel { surface, location, .. } => {
                 let dragging = self.selections.drag.as_ref();
@@ -175,6 +180,9 @@ impl State {
         button: u32,
         serial: smithay::utils::Serial,
     ) {
+        if self.is_locked() {
+            return;
+        }
         match self.hit(location) {
             None => self.focus_window(None),
             Some(Hit::Panel { panel, .. }) => self.focus_panel(&panel),
@@ -229,6 +237,7 @@ impl State {
         let slot = TouchSlot::from(Some(finger));
         if down {
             match self.hit(location) {
+                _ if self.is_locked() => {}
                 Some(Hit::Surface { window, .. } | Hit::Frame { window, .. }) => {
                     self.focus_window(Some(window));
                 }

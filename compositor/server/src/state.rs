@@ -27,6 +27,8 @@ use smithay::{
         dmabuf::DmabufState,
         fifo::FifoManagerState,
         fractional_scale::FractionalScaleManagerState,
+        idle_inhibit::IdleInhibitManagerState,
+        idle_notify::IdleNotifierState,
         output::OutputManagerState,
         presentation::PresentationState,
         relative_pointer::RelativePointerManagerState,
@@ -34,6 +36,7 @@ use smithay::{
             data_device::DataDeviceState, ext_data_control,
             primary_selection::PrimarySelectionState, wlr_data_control,
         },
+        session_lock::SessionLockManagerState,
         shell::wlr_layer::WlrLayerShellState,
         shell::xdg::{XdgShellState, decoration::XdgDecorationState},
         shm::ShmState,
@@ -52,7 +55,7 @@ use crate::{
     handlers::SelectionOwners,
     protocols::{self, capture::Captures},
     render::{cursor::Cursor, frame_decoration::FrameTheme, present::OutputView},
-    shell::{layers::Panels, stack::WindowStack},
+    shell::{layers::Panels, lock::Lock, stack::WindowStack},
 };
 
 /// Bytes of events that a client may leave unread beside what its socket holds, before it is cut
@@ -82,6 +85,10 @@ pub struct State {
     pub(crate) protocols: Protocols,
     pub(crate) seat: Seat<State>,
     pub(crate) panels: Panels,
+    /// Who has locked the session, if somebody has.
+    pub(crate) lock: Option<Lock>,
+    /// Surfaces whose clients say that somebody is there.
+    pub(crate) idle_inhibitors: Vec<WlSurface>,
     pub(crate) popups: PopupManager,
     /// Something that is seen changed since the pointer's focus was last looked at.
     pub(crate) scene_changed: bool,
@@ -109,6 +116,8 @@ pub(crate) struct Protocols {
     pub(crate) hyper_dmabuf: HyperDmabufState,
     pub(crate) xdg_shell: XdgShellState,
     pub(crate) layer_shell: WlrLayerShellState,
+    pub(crate) session_lock: SessionLockManagerState,
+    pub(crate) idle_notifier: IdleNotifierState<State>,
     pub(crate) seat: SeatState<State>,
     pub(crate) data_device: DataDeviceState,
     pub(crate) primary_selection: PrimarySelectionState,
@@ -129,6 +138,7 @@ struct KeptProtocols {
     _cursor_shape: CursorShapeManagerState,
     _relative_pointer: RelativePointerManagerState,
     _fifo: FifoManagerState,
+    _idle_inhibit: IdleInhibitManagerState,
 }
 
 /// Why the compositor cannot begin.
@@ -191,6 +201,8 @@ impl State {
                 [WmCapabilities::Fullscreen, WmCapabilities::Maximize],
             ),
             layer_shell: WlrLayerShellState::new_with_filter::<State, _>(&handle, is_trusted),
+            session_lock: SessionLockManagerState::new::<State, _>(&handle, is_trusted),
+            idle_notifier: IdleNotifierState::new(&handle, loop_handle.clone()),
             seat: seat_state,
             data_device: DataDeviceState::new::<State>(&handle),
             ext_data_control: ext_data_control::DataControlState::new::<State, _>(
@@ -215,6 +227,7 @@ impl State {
                 _cursor_shape: CursorShapeManagerState::new::<State>(&handle),
                 _relative_pointer: RelativePointerManagerState::new::<State>(&handle),
                 _fifo: FifoManagerState::new::<State>(&handle),
+                _idle_inhibit: IdleInhibitManagerState::new::<State>(&handle),
             },
         };
         protocols::offer(&handle);
@@ -235,6 +248,8 @@ impl State {
             protocols,
             seat,
             panels: Panels::default(),
+            lock: None,
+            idle_inhibitors: Vec::new(),
             popups: PopupManager::default(),
             scene_changed: true,
             pointer_focus: None,
@@ -273,6 +288,7 @@ impl State {
     pub fn end_turn(&mut self) {
         self.popups.cleanup();
         self.refresh_pointer_focus();
+        self.refresh_idle_inhibition();
         self.redraw_if_queued();
         self.answer_captures();
         // After drawing, which may have let go of the last frame of a buffer.

@@ -78,6 +78,9 @@ impl CompositorHandler for State {
         }
         self.toplevel_committed(&root);
         self.panel_committed(&root);
+        if self.is_locked() {
+            self.refresh_keyboard_focus();
+        }
         self.queue_redraw();
         // At once, so that the client hears of it before the answer to its next sync.
         self.refresh_pointer_focus();

@@ -128,6 +128,16 @@ impl State {
         true
     }
 
+    /// Whether a popup may take the keyboard: its client has it already, or is a local one that the
+    /// pointer is over.
+    fn may_grab(&self, popup: &PopupSurface) -> bool {
+        let popup = popup.wl_surface();
+        let same = |surface: WlSurface| surface.id().same_client_as(&popup.id());
+        let keyboard = self.seat.get_keyboard().and_then(|keyboard| keyboard.current_focus());
+        let pointer = self.seat.get_pointer().and_then(|pointer| pointer.current_focus());
+        keyboard.is_some_and(same) || is_trusted_surface(popup) && pointer.is_some_and(same)
+    }
+
     /// Begin a drag that a client asks for, if it holds the pointer with a pressed button.
     fn start_client_drag(
         &mut self,
@@ -218,6 +228,10 @@ impl XdgShellHandler for State {
     fn grab(&mut self, popup: PopupSurface, seat: WlSeat, serial: Serial) {
         let Some(seat) = Seat::<State>::from_resource(&seat) else { return };
         let Some(chain) = popups::chain(&popup) else { return };
+        if self.is_locked() || !self.may_grab(&popup) {
+            popup.send_popup_done();
+            return;
+        }
         let result = self.popups.grab_popup(chain.root, popups::kind(&popup), &seat, serial);
         let mut grab = match result {
             Ok(grab) => grab,

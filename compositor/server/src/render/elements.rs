@@ -24,7 +24,7 @@ use crate::{
         cursor::{CursorLook, CursorView},
         frame_decoration::FrameTheme,
     },
-    shell::{hit::fills_screen, layers::Panels, popups, window::Window},
+    shell::{hit::fills_screen, layers::Panels, lock::Lock, popups, window::Window},
 };
 
 render_elements! {
@@ -45,6 +45,8 @@ pub struct Scene<'a> {
     pub panels: &'a Panels,
     /// The look of frames.
     pub theme: &'a FrameTheme,
+    /// Who has locked the session: then nothing else is seen.
+    pub lock: Option<&'a Lock>,
     /// The colour behind all windows.
     pub background: Colour,
     /// The size of the output.
@@ -62,6 +64,13 @@ where
     let mut elements = Vec::new();
     if let Some(cursor) = &scene.cursor {
         push_cursor(renderer, cursor, &mut elements);
+    }
+    if let Some(lock) = scene.lock {
+        if let Some(surface) = lock.surface() {
+            let all = Rectangle::from_size(scene.output);
+            push_surface(renderer, surface, all.loc, all, &mut elements);
+        }
+        return elements;
     }
     push_panels(renderer, scene, Layer::Overlay, &mut elements);
     let below_windows = if fills_screen(scene.windows) {

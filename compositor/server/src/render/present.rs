@@ -25,6 +25,7 @@ use smithay::{
 use crate::{
     backend::BackendError,
     client::ClientState,
+    colour::Colour,
     render::{elements::Scene, redraw::RedrawState},
     state::State,
 };
@@ -138,20 +139,29 @@ impl State {
         let pointer = self.seat.get_pointer().map(|pointer| pointer.current_location());
         let scene = Scene {
             panels: &self.panels,
+            lock: self.lock.as_ref(),
             output: self.output_area().size,
             cursor: pointer.and_then(|location| self.cursor.view(location)),
             windows: self.windows.as_slice(),
             theme: &self.theme,
-            background: self.config.background.0,
+            background: if self.is_locked() { Colour::BLACK } else { self.config.background.0 },
         };
         self.backend.render(&scene)?;
+        self.lock_drawn();
         let view = &mut self.output;
         view.pictures += 1;
-        for window in self.windows.iter().filter(|window| window.is_visible()) {
-            window.with_root_surfaces(|surface| view.waiting.collect(&view.output, surface));
-        }
-        for panel in self.panels.all_shown() {
-            panel.with_root_surfaces(|surface| view.waiting.collect(&view.output, surface));
+        // Those who are not seen do not draw, either.
+        if let Some(lock) = &self.lock {
+            if let Some(surface) = lock.surface() {
+                view.waiting.collect(&view.output, surface);
+            }
+        } else {
+            for window in self.windows.iter().filter(|window| window.is_visible()) {
+                window.with_root_surfaces(|surface| view.waiting.collect(&view.output, surface));
+            }
+            for panel in self.panels.all_shown() {
+                panel.with_root_surfaces(|surface| view.waiting.collect(&view.output, surface));
+            }
         }
         for surface in self.cursor.surfaces() {
             view.waiting.collect(&view.output, surface);
@@ -213,6 +223,7 @@ impl State {
             wp_presentation_feedback::Kind::empty(),
         );
         self.release_fifo();
+        self.lock_seen();
     }
 
     /// Let commits go on that waited for the picture before theirs to be seen.

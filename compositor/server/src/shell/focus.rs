@@ -6,7 +6,7 @@ use super::window::Window;
 use crate::state::State;
 
 impl State {
-    /// Give the keyboard to whom it belongs: to a panel that insists on it or was clicked, else to
+    /// Give the keyboard to whom it belongs: to the locker of a locked session, to a panel that insists on it or was clicked, else to
     /// the active window.
     pub(crate) fn refresh_keyboard_focus(&mut self) {
         let owner = self.keyboard_owner();
@@ -32,6 +32,9 @@ impl State {
     }
 
     fn keyboard_owner(&self) -> Option<WlSurface> {
+        if let Some(lock) = &self.lock {
+            return lock.surface().cloned();
+        }
         let window = || self.windows.active().map(Window::wl_surface);
         self.panels.keyboard_owner().or_else(window).cloned()
     }

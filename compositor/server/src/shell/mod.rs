@@ -4,6 +4,7 @@ mod focus;
 pub mod grabs;
 pub mod hit;
 pub mod layers;
+pub mod lock;
 pub mod placement;
 pub mod popups;
 pub mod stack;

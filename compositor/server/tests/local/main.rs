@@ -4,3 +4,4 @@ mod capture;
 mod client;
 mod clipboard;
 mod layers;
+mod lock;
