@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::{
     colour::Colour,
     domain::{AnyDomain, DomainAddress},
+    keys::Keys,
 };
 
 /// Everything that can be configured. `Config::default()` is a working compositor.
@@ -32,6 +33,8 @@ pub struct Config {
     pub frame: FrameConfig,
     /// The keyboard.
     pub keyboard: KeyboardConfig,
+    /// Keyboard shortcuts, beside those that are usual or in their place.
+    pub keys: Keys,
     /// The domains whose windows are shown.
     #[serde(rename = "domain", deserialize_with = "domains")]
     pub domains: Vec<DomainConfig>,
@@ -188,7 +191,7 @@ pub struct ValueError {
 }
 
 impl ValueError {
-    fn new(value: impl fmt::Display, wanted: &'static str) -> ValueError {
+    pub(crate) fn new(value: impl fmt::Display, wanted: &'static str) -> ValueError {
         ValueError { value: value.to_string().chars().take(80).collect(), wanted }
     }
 }
@@ -497,6 +500,8 @@ mod tests {
             ("[[domain]]\nname = \"a b\"\n", "line 2, column 8"),
             ("[[domain]]\nname = \"a\"\naddress = \"tcp:1\"\n", "line 3, column 11"),
             ("socket = \"../x\"\n", "line 1, column 10"),
+            ("[keys]\n\"Super+q\" = \"explode\"\n", "line 2, column"),
+            ("[keys]\n\"Sooper+q\" = \"close\"\n", "line 2, column"),
             ("refresh = 5000\n", "line 1, column 11"),
             ("size = \n", "line 1, column 8"),
         ] {

@@ -13,6 +13,7 @@ use smithay::{
 
 use crate::{
     client::origin_of_surface,
+    keys::Action,
     shell::{
         grabs::Drag,
         hit::{FramePart, Hit, hit_test},
@@ -227,7 +228,33 @@ impl State {
         let state = if pressed { KeyState::Pressed } else { KeyState::Released };
         let code = Keycode::new(key.saturating_add(XKB_OFFSET));
         let serial = SERIAL_COUNTER.next_serial();
-        keyboard.input::<(), _>(self, code, state, serial, time, |_, _, _| FilterResult::Forward);
+        let inhibited = self.shortcuts_are_inhibited();
+        let action = keyboard.input(self, code, state, serial, time, |state, held, keysym| {
+            if !pressed {
+                let before = state.shortcut_keys.len();
+                state.shortcut_keys.retain(|other| *other != key);
+                let ours = state.shortcut_keys.len() != before;
+                return if ours { FilterResult::Intercept(None) } else { FilterResult::Forward };
+            }
+            let action = keysym
+                .raw_latin_sym_or_raw_current_sym()
+                .and_then(|keysym| state.config.keys.action(held, keysym))
+                .filter(|action| {
+                    !state.is_locked() && (!inhibited || *action == Action::TakeShortcuts)
+                });
+            match action {
+                Some(action) => {
+                    state.shortcut_keys.push(key);
+                    FilterResult::Intercept(Some(action))
+                }
+                None => FilterResult::Forward,
+            }
+        });
+        match action.flatten() {
+            Some(Action::TakeShortcuts) => self.take_shortcuts(),
+            Some(action) => self.act(action),
+            None => {}
+        }
     }
 
     fn touch(&mut self, finger: u32, location: Point<f64, Logical>, down: bool, time: u32) {

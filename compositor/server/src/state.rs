@@ -29,6 +29,7 @@ use smithay::{
         fractional_scale::FractionalScaleManagerState,
         idle_inhibit::IdleInhibitManagerState,
         idle_notify::IdleNotifierState,
+        keyboard_shortcuts_inhibit::KeyboardShortcutsInhibitState,
         output::OutputManagerState,
         presentation::PresentationState,
         relative_pointer::RelativePointerManagerState,
@@ -42,6 +43,7 @@ use smithay::{
         shm::ShmState,
         single_pixel_buffer::SinglePixelBufferState,
         viewporter::ViewporterState,
+        xdg_activation::XdgActivationState,
     },
 };
 use smithay_hyper_dmabuf::HyperDmabufState;
@@ -85,6 +87,8 @@ pub struct State {
     pub(crate) protocols: Protocols,
     pub(crate) seat: Seat<State>,
     pub(crate) panels: Panels,
+    /// Keys whose press did something here, so that no program hears of their release.
+    pub(crate) shortcut_keys: Vec<u32>,
     /// Who has locked the session, if somebody has.
     pub(crate) lock: Option<Lock>,
     /// Surfaces whose clients say that somebody is there.
@@ -115,6 +119,8 @@ pub(crate) struct Protocols {
     pub(crate) dmabuf: DmabufState,
     pub(crate) hyper_dmabuf: HyperDmabufState,
     pub(crate) xdg_shell: XdgShellState,
+    pub(crate) activation: XdgActivationState,
+    pub(crate) shortcuts_inhibit: KeyboardShortcutsInhibitState,
     pub(crate) layer_shell: WlrLayerShellState,
     pub(crate) session_lock: SessionLockManagerState,
     pub(crate) idle_notifier: IdleNotifierState<State>,
@@ -198,11 +204,13 @@ impl State {
                 .map_err(StartError::EventLoop)?,
             xdg_shell: XdgShellState::new_with_capabilities::<State>(
                 &handle,
-                [WmCapabilities::Fullscreen, WmCapabilities::Maximize],
+                [WmCapabilities::Fullscreen, WmCapabilities::Maximize, WmCapabilities::Minimize],
             ),
             layer_shell: WlrLayerShellState::new_with_filter::<State, _>(&handle, is_trusted),
             session_lock: SessionLockManagerState::new::<State, _>(&handle, is_trusted),
             idle_notifier: IdleNotifierState::new(&handle, loop_handle.clone()),
+            activation: XdgActivationState::new::<State>(&handle),
+            shortcuts_inhibit: KeyboardShortcutsInhibitState::new::<State>(&handle),
             seat: seat_state,
             data_device: DataDeviceState::new::<State>(&handle),
             ext_data_control: ext_data_control::DataControlState::new::<State, _>(
@@ -248,6 +256,7 @@ impl State {
             protocols,
             seat,
             panels: Panels::default(),
+            shortcut_keys: Vec::new(),
             lock: None,
             idle_inhibitors: Vec::new(),
             popups: PopupManager::default(),

@@ -71,6 +71,8 @@ pub struct WindowReport {
     pub frame: Geometry,
     /// Whether it has something to show.
     pub mapped: bool,
+    /// Whether it is on the workspace that is shown, and not minimised.
+    pub visible: bool,
     /// Whether it has the focus.
     pub activated: bool,
 }

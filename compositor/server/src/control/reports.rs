@@ -25,6 +25,7 @@ impl State {
             geometry: window.client_area().into(),
             frame: window.outer_area(&self.theme).into(),
             mapped: window.is_mapped(),
+            visible: window.is_visible(),
             activated: window.is_active(),
         };
         self.windows.iter().map(report).collect()

@@ -1,5 +1,6 @@
 //! The compositor's half of each Wayland protocol that Smithay implements: one file a protocol.
 
+mod activation;
 mod buffer;
 mod compositor;
 mod cursor;
@@ -11,6 +12,7 @@ pub mod limits;
 mod output;
 mod seat;
 mod session_lock;
+mod shortcuts_inhibit;
 mod small;
 mod xdg_decoration;
 mod xdg_shell;

@@ -295,7 +295,11 @@ impl XdgShellHandler for State {
         self.set_extent(&toplevel, Extent::Floating, Some(Extent::Fullscreen));
     }
 
-    // Minimising is not offered among the capabilities: nothing here could bring the window back.
+    fn minimize_request(&mut self, toplevel: ToplevelSurface) {
+        if let Some(id) = self.windows.by_surface(toplevel.wl_surface()).map(Window::id) {
+            self.minimize_window(id);
+        }
+    }
 
     fn title_changed(&mut self, toplevel: ToplevelSurface) {
         self.names_changed(&toplevel);

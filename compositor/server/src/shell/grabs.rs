@@ -174,7 +174,11 @@ impl PointerGrab<State> for WindowGrab {
     ) {
         handle.button(state, event);
         if handle.current_pressed().is_empty() {
+            let location = handle.current_location();
             handle.unset_grab(self, state, event.serial, event.time, true);
+            if self.drag == Drag::Move {
+                state.dropped_at(self.window, location);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! Windows: what they are, where they go, how they are moved.
 
+mod actions;
 mod focus;
 pub mod grabs;
 pub mod hit;

@@ -12,6 +12,7 @@ use crate::client::ClientOrigin;
 pub struct WindowStack {
     windows: Vec<Window>,
     last_id: u64,
+    workspace: u8,
 }
 
 impl WindowStack {
@@ -21,8 +22,22 @@ impl WindowStack {
         WindowId(self.last_id)
     }
 
-    /// Add a window on top.
-    pub fn push(&mut self, window: Window) {
+    /// The workspace that is shown, counted from 0.
+    pub fn workspace(&self) -> u8 {
+        self.workspace
+    }
+
+    /// Show a workspace.
+    pub fn show_workspace(&mut self, number: u8) {
+        self.workspace = number;
+        for window in &mut self.windows {
+            window.set_workspace_shown(window.workspace() == number);
+        }
+    }
+
+    /// Add a window on top, on the workspace that is shown.
+    pub fn push(&mut self, mut window: Window) {
+        window.set_workspace(self.workspace);
         self.windows.push(window);
     }
 

@@ -100,7 +100,7 @@ impl State {
         self.queue_redraw();
     }
 
-    fn focus_topmost(&mut self) {
+    pub(super) fn focus_topmost(&mut self) {
         let topmost = self.windows.topmost().map(Window::id);
         self.focus_window(topmost);
     }

@@ -36,8 +36,31 @@ pub enum Extent {
     Floating,
     /// It fills what panels leave of the output, frame and all.
     Maximized,
+    /// It fills a half of what panels leave.
+    Tiled(Half),
     /// It fills the output; a local window without its frame, a domain's window with it.
     Fullscreen,
+}
+
+/// Half of the room, from one side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Half {
+    /// The left one.
+    Left,
+    /// The right one.
+    Right,
+}
+
+impl Half {
+    /// This half of a room.
+    fn of(self, room: Rectangle<i32, Logical>) -> Rectangle<i32, Logical> {
+        let left = room.size.w / 2;
+        let (x, width) = match self {
+            Half::Left => (room.loc.x, left),
+            Half::Right => (room.loc.x + left, room.size.w - left),
+        };
+        Rectangle::new((x, room.loc.y).into(), (width, room.size.h).into())
+    }
 }
 
 /// The room that there is for windows.
@@ -68,6 +91,10 @@ pub struct Window {
     placed: bool,
     mapped: bool,
     active: bool,
+    minimized: bool,
+    workspace: u8,
+    /// Its workspace is the one that is shown.
+    workspace_shown: bool,
     extent: Extent,
     /// Where to return to from another extent.
     floating: Option<Rectangle<i32, Logical>>,
@@ -101,6 +128,9 @@ impl Window {
             placed: false,
             mapped: false,
             active: false,
+            minimized: false,
+            workspace: 0,
+            workspace_shown: true,
             extent: Extent::Floating,
             floating: None,
             resizing: None,
@@ -154,7 +184,50 @@ impl Window {
 
     /// Whether it is drawn.
     pub fn is_visible(&self) -> bool {
-        self.mapped
+        self.mapped && !self.minimized && self.workspace_shown
+    }
+
+    /// Whether it was taken out of sight.
+    pub fn is_minimized(&self) -> bool {
+        self.minimized
+    }
+
+    /// Take it out of sight, or back.
+    pub fn set_minimized(&mut self, minimized: bool) {
+        self.minimized = minimized;
+        self.tell_suspended();
+    }
+
+    /// The workspace that it is on, counted from 0.
+    pub fn workspace(&self) -> u8 {
+        self.workspace
+    }
+
+    /// Move it to a workspace. Whether that is shown is told by
+    /// [`WindowStack::show_workspace`](super::stack::WindowStack::show_workspace).
+    pub fn set_workspace(&mut self, number: u8) {
+        self.workspace = number;
+    }
+
+    /// Its workspace is shown, or not.
+    pub(super) fn set_workspace_shown(&mut self, shown: bool) {
+        self.workspace_shown = shown;
+        self.tell_suspended();
+    }
+
+    /// Tell the client whether anybody sees what it draws.
+    fn tell_suspended(&mut self) {
+        let suspended = self.minimized || !self.workspace_shown;
+        self.toplevel.with_pending_state(|state| {
+            if suspended {
+                state.states.set(ToplevelState::Suspended);
+            } else {
+                state.states.unset(ToplevelState::Suspended);
+            }
+        });
+        if self.toplevel.is_initial_configure_sent() {
+            self.toplevel.send_pending_configure();
+        }
     }
 
     /// Whether it has the focus.
@@ -308,6 +381,7 @@ impl Window {
         let room = match extent {
             Extent::Floating => None,
             Extent::Maximized => Some(room.free),
+            Extent::Tiled(half) => Some(half.of(room.free)),
             Extent::Fullscreen => Some(room.output),
         };
         let target = room.map(|room| if self.has_frame() { theme.inner(room) } else { room });
@@ -319,11 +393,16 @@ impl Window {
             None => None,
         };
         self.toplevel.with_pending_state(|state| {
+            let tiled = |half| extent == Extent::Tiled(half);
             for (wanted, flag) in [
-                (Extent::Maximized, ToplevelState::Maximized),
-                (Extent::Fullscreen, ToplevelState::Fullscreen),
+                (extent == Extent::Maximized, ToplevelState::Maximized),
+                (extent == Extent::Fullscreen, ToplevelState::Fullscreen),
+                (tiled(Half::Left), ToplevelState::TiledLeft),
+                (tiled(Half::Right), ToplevelState::TiledRight),
+                (matches!(extent, Extent::Tiled(_)), ToplevelState::TiledTop),
+                (matches!(extent, Extent::Tiled(_)), ToplevelState::TiledBottom),
             ] {
-                if extent == wanted {
+                if wanted {
                     state.states.set(flag);
                 } else {
                     state.states.unset(flag);

@@ -52,7 +52,7 @@ pub(crate) struct Client {
 
 pub(crate) struct Window {
     pub(crate) surface: WlSurface,
-    pub(crate) _xdg_surface: XdgSurface,
+    pub(crate) xdg_surface: XdgSurface,
     pub(crate) toplevel: XdgToplevel,
 }
 
@@ -192,7 +192,7 @@ impl Client {
         toplevel.set_title(title.to_owned());
         surface.commit();
         self.roundtrip(server);
-        Window { surface, _xdg_surface: xdg_surface, toplevel }
+        Window { surface, xdg_surface, toplevel }
     }
 
     /// A toplevel that shows one colour.

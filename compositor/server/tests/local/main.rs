@@ -5,3 +5,4 @@ mod client;
 mod clipboard;
 mod layers;
 mod lock;
+mod windows;

@@ -1,0 +1,46 @@
+//! `zwp_keyboard_shortcuts_inhibit_manager_v1`: a program that wants all keys for itself, such as a
+//! viewer of another machine, gets them while its window has the keyboard. A person takes them back
+//! by the shortcut `take-shortcuts`, until the program asks anew.
+
+use smithay::{
+    delegate_keyboard_shortcuts_inhibit,
+    wayland::keyboard_shortcuts_inhibit::{
+        KeyboardShortcutsInhibitHandler, KeyboardShortcutsInhibitState, KeyboardShortcutsInhibitor,
+        KeyboardShortcutsInhibitorSeat,
+    },
+};
+
+use crate::state::State;
+
+impl KeyboardShortcutsInhibitHandler for State {
+    fn keyboard_shortcuts_inhibit_state(&mut self) -> &mut KeyboardShortcutsInhibitState {
+        &mut self.protocols.shortcuts_inhibit
+    }
+
+    fn new_inhibitor(&mut self, inhibitor: KeyboardShortcutsInhibitor) {
+        inhibitor.activate();
+    }
+}
+
+delegate_keyboard_shortcuts_inhibit!(State);
+
+impl State {
+    fn inhibitor(&self) -> Option<KeyboardShortcutsInhibitor> {
+        let focus = self.seat.get_keyboard()?.current_focus()?;
+        self.seat
+            .keyboard_shortcuts_inhibitor_for_surface(&focus)
+            .filter(KeyboardShortcutsInhibitor::is_active)
+    }
+
+    /// Whether the window with the keyboard has the shortcuts for itself.
+    pub(crate) fn shortcuts_are_inhibited(&self) -> bool {
+        self.inhibitor().is_some()
+    }
+
+    /// Take the shortcuts back from the window with the keyboard.
+    pub(crate) fn take_shortcuts(&mut self) {
+        if let Some(inhibitor) = self.inhibitor() {
+            inhibitor.inactivate();
+        }
+    }
+}
