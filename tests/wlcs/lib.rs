@@ -64,6 +64,7 @@ static EXTENSIONS: &[WlcsExtensionDescriptor] = extension_list!(
     ("zwp_relative_pointer_manager_v1", 1),
     ("wp_fractional_scale_manager_v1", 1),
     ("zxdg_decoration_manager_v1", 1),
+    ("zwlr_layer_shell_v1", 4),
 );
 
 static DESCRIPTOR: WlcsIntegrationDescriptor = WlcsIntegrationDescriptor {

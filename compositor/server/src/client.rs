@@ -47,6 +47,8 @@ pub struct ClientState {
     /// The memory that its grant references refer to, as its link introduced it.
     memory: Mutex<Option<Arc<dyn ForeignMemory>>>,
     surfaces: AtomicUsize,
+    /// It came by the socket of a sandbox.
+    confined: bool,
 }
 
 impl ClientState {
@@ -54,7 +56,13 @@ impl ClientState {
     pub fn new(origin: ClientOrigin, memory: Option<Arc<dyn ForeignMemory>>) -> ClientState {
         let compositor = CompositorClientState::default();
         let memory = Mutex::new(memory);
-        ClientState { compositor, origin, memory, surfaces: AtomicUsize::new(0) }
+        let surfaces = AtomicUsize::new(0);
+        ClientState { compositor, origin, memory, surfaces, confined: false }
+    }
+
+    /// The same for one that came by the socket of a sandbox: it is not trusted.
+    pub fn confined(self) -> ClientState {
+        ClientState { confined: true, ..self }
     }
 
     /// The memory that the client's grant references refer to, while it is connected.
@@ -100,9 +108,11 @@ pub fn origin_of(client: &Client) -> ClientOrigin {
 }
 
 /// Whether a client is one of the display domain's own tools, which may see and steer what belongs
-/// to others: the screen, the clipboard, the list of windows. No program of a guest ever is.
+/// to others: the screen, the clipboard, the list of windows. No program of a guest ever is, nor one in a sandbox.
 pub fn is_trusted(client: &Client) -> bool {
-    client.get_data::<ClientState>().is_some_and(|state| state.origin == ClientOrigin::Local)
+    client
+        .get_data::<ClientState>()
+        .is_some_and(|state| state.origin == ClientOrigin::Local && !state.confined)
 }
 
 /// Whether the client of a surface is such a tool.

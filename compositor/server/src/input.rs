@@ -9,10 +9,12 @@ use smithay::{
     },
     reexports::wayland_server::protocol::wl_surface::WlSurface,
     utils::{Logical, Point, SERIAL_COUNTER},
+    wayland::compositor::RegionAttributes,
 };
 
 use crate::{
     client::origin_of_surface,
+    handlers::Held,
     keys::Action,
     shell::{
         grabs::Drag,
@@ -35,6 +37,13 @@ pub enum Input {
         x: f64,
         /// From the output's upper edge, in pixels.
         y: f64,
+    },
+    /// The pointer is moved by so much from where it is.
+    PointerMotionBy {
+        /// To the right, in pixels.
+        dx: f64,
+        /// Down, in pixels.
+        dy: f64,
     },
     /// A button of the pointer.
     PointerButton {
@@ -82,7 +91,17 @@ impl State {
         let seat = self.seat.clone();
         self.protocols.idle_notifier.notify_activity(&seat);
         match input {
-            Input::PointerMotion { x, y } => self.pointer_motion(Point::from((x, y)), time),
+            Input::PointerMotion { x, y } => {
+                let location = self.within_output(Point::from((x, y)));
+                let delta = location - std::mem::replace(&mut self.pointer_at, location);
+                self.pointer_motion(location, delta, time);
+            }
+            Input::PointerMotionBy { dx, dy } => {
+                let Some(pointer) = self.seat.get_pointer() else { return };
+                let delta = Point::from((dx, dy));
+                self.pointer_motion(pointer.current_location() + delta, delta, time);
+                self.pointer_at = pointer.current_location();
+            }
             Input::PointerButton { button, pressed } => self.pointer_button(button, pressed, time),
             Input::PointerAxis { horizontal, vertical } => {
                 self.pointer_axis(horizontal, vertical, time)
@@ -101,7 +120,7 @@ impl State {
     }
 
     /// The surface under a point. While something is dragged, other domains do not notice.
-    fn surface_under(
+    pub(crate) fn surface_under(
         &self,
         point: Point<f64, Logical>,
     ) -> Option<(WlSurface, Point<f64, Logical>)> {
@@ -127,19 +146,71 @@ impl State {
         Point::from((within(point.x, size.w), within(point.y, size.h)))
     }
 
-    fn pointer_motion(&mut self, location: Point<f64, Logical>, time: u32) {
-        let location = self.within_output(location);
+    /// The pointer is moved to `location` by `delta`. Where it is held it is not there then.
+    fn pointer_motion(
+        &mut self,
+        location: Point<f64, Logical>,
+        delta: Point<f64, Logical>,
+        time: u32,
+    ) {
         let Some(pointer) = self.seat.get_pointer() else { return };
+        let utime = u64::from(time) * 1000;
+        let relative = RelativeMotionEvent { delta, delta_unaccel: delta, utime };
+        let location = self.within_output(location);
+        let held = if pointer.is_grabbed() { None } else { self.pointer_held() };
+        let location = match held {
+            Some(Held::Still) => {
+                pointer.relative_motion(self, self.pointer_focus.clone(), &relative);
+                pointer.frame(self);
+                return;
+            }
+            Some(Held::Within(region)) => {
+                self.confined(pointer.current_location(), location, region.as_ref())
+            }
+            None => location,
+        };
         let focus = self.surface_under(location);
         self.pointer_focus.clone_from(&focus);
         let event = MotionEvent { location, serial: SERIAL_COUNTER.next_serial(), time };
-        let delta = location - pointer.current_location();
-        let utime = u64::from(time) * 1000;
         pointer.motion(self, focus.clone(), &event);
-        let relative = RelativeMotionEvent { delta, delta_unaccel: delta, utime };
         pointer.relative_motion(self, focus, &relative);
         pointer.frame(self);
+        self.refresh_pointer_constraint();
         self.cursor_changed();
+    }
+
+    /// As near to `to` as a pointer at `from` gets that stays on its surface, and in a region of it.
+    fn confined(
+        &self,
+        from: Point<f64, Logical>,
+        to: Point<f64, Logical>,
+        region: Option<&RegionAttributes>,
+    ) -> Point<f64, Logical> {
+        let Some((surface, origin)) = &self.pointer_focus else { return to };
+        let inside = |point: Point<f64, Logical>| {
+            self.surface_under(point).is_some_and(|(under, _)| under == *surface)
+                && region.is_none_or(|region| region.contains((point - *origin).to_i32_floor()))
+        };
+        if inside(to) {
+            return to;
+        }
+        // The last place inside on the way, first along one side and then along the other.
+        let nearest = |from: Point<f64, Logical>, to: Point<f64, Logical>| {
+            let (mut inner, mut outer) = (0.0, 1.0);
+            let at = |part: f64| {
+                Point::from((from.x + (to.x - from.x) * part, from.y + (to.y - from.y) * part))
+            };
+            if inside(to) {
+                return to;
+            }
+            for _ in 0..20 {
+                let middle = (inner + outer) / 2.0;
+                if inside(at(middle)) { inner = middle } else { outer = middle }
+            }
+            at(inner)
+        };
+        let sideways = nearest(from, Point::from((to.x, from.y)));
+        nearest(sideways, Point::from((sideways.x, to.y)))
     }
 
     /// What lies under the pointer may have changed though the pointer did not move: tell the
@@ -251,7 +322,10 @@ impl State {
             }
         });
         match action.flatten() {
-            Some(Action::TakeShortcuts) => self.take_shortcuts(),
+            Some(Action::TakeShortcuts) => {
+                self.take_shortcuts();
+                self.release_pointer();
+            }
             Some(action) => self.act(action),
             None => {}
         }

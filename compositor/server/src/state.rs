@@ -22,27 +22,38 @@ use smithay::{
     },
     utils::{Clock, Logical, Monotonic, Point, Rectangle},
     wayland::{
+        alpha_modifier::AlphaModifierState,
         compositor::CompositorState,
+        content_type::ContentTypeState,
         cursor_shape::CursorShapeManagerState,
         dmabuf::DmabufState,
         fifo::FifoManagerState,
+        foreign_toplevel_list::ForeignToplevelListState,
         fractional_scale::FractionalScaleManagerState,
         idle_inhibit::IdleInhibitManagerState,
         idle_notify::IdleNotifierState,
+        input_method::InputMethodManagerState,
         keyboard_shortcuts_inhibit::KeyboardShortcutsInhibitState,
         output::OutputManagerState,
+        pointer_constraints::PointerConstraintsState,
+        pointer_gestures::PointerGesturesState,
         presentation::PresentationState,
         relative_pointer::RelativePointerManagerState,
+        security_context::SecurityContextState,
         selection::{
             data_device::DataDeviceState, ext_data_control,
             primary_selection::PrimarySelectionState, wlr_data_control,
         },
         session_lock::SessionLockManagerState,
         shell::wlr_layer::WlrLayerShellState,
+        shell::xdg::dialog::XdgDialogState,
         shell::xdg::{XdgShellState, decoration::XdgDecorationState},
         shm::ShmState,
         single_pixel_buffer::SinglePixelBufferState,
+        tablet_manager::TabletManagerState,
+        text_input::TextInputManagerState,
         viewporter::ViewporterState,
+        virtual_keyboard::VirtualKeyboardManagerState,
         xdg_activation::XdgActivationState,
     },
 };
@@ -55,7 +66,7 @@ use crate::{
     domain::Domains,
     guests::Guests,
     handlers::SelectionOwners,
-    protocols::{self, capture::Captures},
+    protocols::{self, capture::Captures, foreign_toplevel::ForeignToplevels},
     render::{cursor::Cursor, frame_decoration::FrameTheme, present::OutputView},
     shell::{layers::Panels, lock::Lock, stack::WindowStack},
 };
@@ -87,6 +98,10 @@ pub struct State {
     pub(crate) protocols: Protocols,
     pub(crate) seat: Seat<State>,
     pub(crate) panels: Panels,
+    /// Where a device last said that the pointer is, though it may be held elsewhere.
+    pub(crate) pointer_at: Point<f64, Logical>,
+    /// The surface that held the pointer when a person took it back.
+    pub(crate) pointer_taken_from: Option<WlSurface>,
     /// Keys whose press did something here, so that no program hears of their release.
     pub(crate) shortcut_keys: Vec<u32>,
     /// Who has locked the session, if somebody has.
@@ -100,6 +115,7 @@ pub struct State {
     pub(crate) pointer_focus: Option<(WlSurface, Point<f64, Logical>)>,
     pub(crate) selections: SelectionOwners,
     pub(crate) captures: Captures,
+    pub(crate) foreign_toplevels: ForeignToplevels,
     pub(crate) cursor: Cursor,
     pub(crate) theme: FrameTheme,
     pub(crate) backend: Backend,
@@ -120,6 +136,7 @@ pub(crate) struct Protocols {
     pub(crate) hyper_dmabuf: HyperDmabufState,
     pub(crate) xdg_shell: XdgShellState,
     pub(crate) activation: XdgActivationState,
+    pub(crate) foreign_toplevel_list: ForeignToplevelListState,
     pub(crate) shortcuts_inhibit: KeyboardShortcutsInhibitState,
     pub(crate) layer_shell: WlrLayerShellState,
     pub(crate) session_lock: SessionLockManagerState,
@@ -145,6 +162,16 @@ struct KeptProtocols {
     _relative_pointer: RelativePointerManagerState,
     _fifo: FifoManagerState,
     _idle_inhibit: IdleInhibitManagerState,
+    _pointer_constraints: PointerConstraintsState,
+    _pointer_gestures: PointerGesturesState,
+    _tablet: TabletManagerState,
+    _content_type: ContentTypeState,
+    _alpha_modifier: AlphaModifierState,
+    _dialog: XdgDialogState,
+    _text_input: TextInputManagerState,
+    _input_method: InputMethodManagerState,
+    _virtual_keyboard: VirtualKeyboardManagerState,
+    _security_context: SecurityContextState,
 }
 
 /// Why the compositor cannot begin.
@@ -210,6 +237,9 @@ impl State {
             session_lock: SessionLockManagerState::new::<State, _>(&handle, is_trusted),
             idle_notifier: IdleNotifierState::new(&handle, loop_handle.clone()),
             activation: XdgActivationState::new::<State>(&handle),
+            foreign_toplevel_list: ForeignToplevelListState::new_with_filter::<State>(
+                &handle, is_trusted,
+            ),
             shortcuts_inhibit: KeyboardShortcutsInhibitState::new::<State>(&handle),
             seat: seat_state,
             data_device: DataDeviceState::new::<State>(&handle),
@@ -236,6 +266,18 @@ impl State {
                 _relative_pointer: RelativePointerManagerState::new::<State>(&handle),
                 _fifo: FifoManagerState::new::<State>(&handle),
                 _idle_inhibit: IdleInhibitManagerState::new::<State>(&handle),
+                _pointer_constraints: PointerConstraintsState::new::<State>(&handle),
+                _pointer_gestures: PointerGesturesState::new::<State>(&handle),
+                _tablet: TabletManagerState::new::<State>(&handle),
+                _content_type: ContentTypeState::new::<State>(&handle),
+                _alpha_modifier: AlphaModifierState::new::<State>(&handle),
+                _dialog: XdgDialogState::new::<State>(&handle),
+                _text_input: TextInputManagerState::new::<State>(&handle),
+                _input_method: InputMethodManagerState::new::<State, _>(&handle, is_trusted),
+                _virtual_keyboard: VirtualKeyboardManagerState::new::<State, _>(
+                    &handle, is_trusted,
+                ),
+                _security_context: SecurityContextState::new::<State, _>(&handle, is_trusted),
             },
         };
         protocols::offer(&handle);
@@ -256,6 +298,8 @@ impl State {
             protocols,
             seat,
             panels: Panels::default(),
+            pointer_at: Point::default(),
+            pointer_taken_from: None,
             shortcut_keys: Vec::new(),
             lock: None,
             idle_inhibitors: Vec::new(),
@@ -264,6 +308,7 @@ impl State {
             pointer_focus: None,
             selections: SelectionOwners::default(),
             captures: Captures::default(),
+            foreign_toplevels: ForeignToplevels::default(),
             cursor: Cursor::new(show_cursor),
             backend,
             xdg_surface_in_request: None,
@@ -298,6 +343,7 @@ impl State {
         self.popups.cleanup();
         self.refresh_pointer_focus();
         self.refresh_idle_inhibition();
+        self.refresh_foreign_toplevels();
         self.redraw_if_queued();
         self.answer_captures();
         // After drawing, which may have let go of the last frame of a buffer.

@@ -2,21 +2,30 @@
 //! its renderer reads it from there.
 
 use smithay::{
-    delegate_fifo, delegate_fractional_scale, delegate_presentation, delegate_relative_pointer,
-    delegate_single_pixel_buffer,
+    delegate_alpha_modifier, delegate_content_type, delegate_fifo, delegate_fractional_scale,
+    delegate_pointer_gestures, delegate_presentation, delegate_relative_pointer,
+    delegate_single_pixel_buffer, delegate_tablet_manager, delegate_xdg_dialog,
     reexports::wayland_server::protocol::wl_surface::WlSurface,
     wayland::{
         compositor::with_states,
         fractional_scale::{FractionalScaleHandler, with_fractional_scale},
+        shell::xdg::dialog::XdgDialogHandler,
     },
 };
 
 use crate::state::State;
 
+delegate_alpha_modifier!(State);
+delegate_content_type!(State);
 delegate_fifo!(State);
+delegate_pointer_gestures!(State);
+delegate_tablet_manager!(State);
+delegate_xdg_dialog!(State);
 delegate_presentation!(State);
 delegate_relative_pointer!(State);
 delegate_single_pixel_buffer!(State);
+
+impl XdgDialogHandler for State {}
 
 impl FractionalScaleHandler for State {
     fn new_fractional_scale(&mut self, surface: WlSurface) {

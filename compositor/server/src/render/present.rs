@@ -119,6 +119,7 @@ impl State {
     /// Something that is seen has changed.
     pub fn queue_redraw(&mut self) {
         self.scene_changed = true;
+        self.windows_may_have_changed();
         self.output.redraw.queue();
     }
 

@@ -14,6 +14,7 @@ impl State {
             && keyboard.current_focus() != owner
         {
             keyboard.set_focus(self, owner, SERIAL_COUNTER.next_serial());
+            self.refresh_pointer_constraint();
         }
     }
 

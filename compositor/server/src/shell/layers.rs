@@ -189,6 +189,11 @@ impl Panels {
         if was_mapped && !panel.mapped {
             panel.told = false;
         }
+        // A launcher is opened to be typed into.
+        let opens = panel.mapped && !was_mapped && panel.wants_keyboard();
+        if opens && matches!(panel.layer(), Layer::Top | Layer::Overlay) {
+            self.clicked = Some(surface.clone());
+        }
         let begins = !was_mapped && !panel.mapped && !panel.told;
         panel.told |= begins;
         self.arrange(output);

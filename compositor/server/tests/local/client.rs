@@ -29,11 +29,13 @@ use wayland_client::{
     },
 };
 use wayland_protocols::ext::data_control::v1::client::ext_data_control_offer_v1::ExtDataControlOfferV1;
+use wayland_protocols::ext::foreign_toplevel_list::v1::client::ext_foreign_toplevel_handle_v1::ExtForeignToplevelHandleV1;
 use wayland_protocols::xdg::shell::client::{
     xdg_surface::{self, XdgSurface},
     xdg_toplevel::{self, XdgToplevel},
     xdg_wm_base::XdgWmBase,
 };
+use wayland_protocols_wlr::foreign_toplevel::v1::client::zwlr_foreign_toplevel_handle_v1::ZwlrForeignToplevelHandleV1;
 
 /// Everything the client was told, with the object that it was told by.
 #[derive(Default)]
@@ -314,6 +316,12 @@ where
         match P::interface().name {
             "wl_data_device" => handle.make_data::<WlDataOffer, ()>(()),
             "ext_data_control_device_v1" => handle.make_data::<ExtDataControlOfferV1, ()>(()),
+            "ext_foreign_toplevel_list_v1" => {
+                handle.make_data::<ExtForeignToplevelHandleV1, ()>(())
+            }
+            "zwlr_foreign_toplevel_manager_v1" => {
+                handle.make_data::<ZwlrForeignToplevelHandleV1, ()>(())
+            }
             other => panic!("{other} makes objects by its event {opcode}"),
         }
     }

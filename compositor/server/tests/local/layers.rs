@@ -5,7 +5,7 @@ use hyper_dmabuf_compositor::{
     input::{Input, LEFT_BUTTON},
     server::Server,
 };
-use wayland_client::protocol::{wl_keyboard, wl_surface::WlSurface};
+use wayland_client::protocol::{wl_keyboard, wl_pointer, wl_surface::WlSurface};
 use wayland_protocols::xdg::shell::client::xdg_positioner::{Anchor as Corner, Gravity};
 use wayland_protocols_wlr::layer_shell::v1::client::{
     zwlr_layer_shell_v1::{Layer, ZwlrLayerShellV1},
@@ -180,7 +180,7 @@ fn the_keyboard_goes_to_panels_that_ask_for_it() {
     guest.roundtrip(&mut server);
     assert!(!has(&tool, &tools) && has(&guest, &keyboard), "until it goes");
 
-    // One that takes it when it is clicked, and one that never does.
+    // One that takes it when it opens or is clicked, and one that never does.
     for (interactivity, takes) in
         [(KeyboardInteractivity::None, false), (KeyboardInteractivity::OnDemand, true)]
     {
@@ -189,6 +189,9 @@ fn the_keyboard_goes_to_panels_that_ask_for_it() {
             panel.set_anchor(Anchor::Bottom | Anchor::Right);
             panel.set_keyboard_interactivity(interactivity);
         });
+        tool.roundtrip(&mut server);
+        assert_eq!(has(&tool, &tools), takes, "when it opens");
+        click(&mut server, on_guest.0, on_guest.1);
         tool.roundtrip(&mut server);
         assert!(!has(&tool, &tools));
         click(&mut server, 600.0, 380.0);
@@ -225,6 +228,19 @@ fn panels_have_popups() {
     let image = server.state.screenshot().unwrap();
     assert_eq!((image.pixel(20, 30), image.pixel(79, 69)), (seen(ORANGE), seen(ORANGE)));
     assert_eq!(image.pixel(19, 29), seen(TEAL));
+    let pointer = tool.seat.get_pointer(&handle, ());
+    tool.roundtrip(&mut server);
+    server.state.inject(Input::PointerMotion { x: 25.0, y: 35.0 });
+    tool.roundtrip(&mut server);
+    assert!(
+        tool.events(&pointer).iter().any(|event| matches!(
+            event,
+            wl_pointer::Event::Enter { surface: entered, surface_x: 5.0, surface_y: 5.0, .. }
+                if *entered == surface
+        )),
+        "{:?}",
+        tool.events(&pointer)
+    );
 
     // One that hangs on nothing is a mistake still.
     let mut other = Client::local(&mut server);

@@ -3,6 +3,8 @@
 mod capture;
 mod client;
 mod clipboard;
+mod devices;
 mod layers;
 mod lock;
+mod toplevels;
 mod windows;

@@ -1,0 +1,97 @@
+//! `zwp_text_input_manager_v3` for all programs, and `zwp_input_method_manager_v2` and
+//! `zwp_virtual_keyboard_manager_v1` for those local tools that type into them.
+
+use smithay::{
+    delegate_input_method_manager, delegate_virtual_keyboard_manager,
+    desktop::{PopupKind, PopupManager},
+    reexports::{
+        wayland_protocols::wp::text_input::zv3::server::{
+            zwp_text_input_manager_v3::ZwpTextInputManagerV3,
+            zwp_text_input_v3::{self, ZwpTextInputV3},
+        },
+        wayland_server::{
+            Client, DataInit, Dispatch, DisplayHandle, WEnum, backend::ClientId, delegate_dispatch,
+            delegate_global_dispatch, protocol::wl_surface::WlSurface,
+        },
+    },
+    utils::{Logical, Rectangle},
+    wayland::{
+        input_method::{InputMethodHandler, PopupSurface},
+        text_input::{TextInputManagerState, TextInputUserData},
+    },
+};
+
+use super::limits;
+use crate::state::State;
+
+impl InputMethodHandler for State {
+    fn new_popup(&mut self, surface: PopupSurface) {
+        if let Err(error) = self.popups.track_popup(PopupKind::from(surface)) {
+            tracing::debug!(%error, "an input method's popup is not shown");
+        }
+        self.queue_redraw();
+    }
+
+    fn popup_repositioned(&mut self, _surface: PopupSurface) {
+        self.queue_redraw();
+    }
+
+    fn dismiss_popup(&mut self, surface: PopupSurface) {
+        if let Some(parent) = surface.get_parent().map(|parent| parent.surface.clone()) {
+            // It fails only for a parent that is gone, and its popups with it.
+            let _ = PopupManager::dismiss_popup(&parent, &PopupKind::from(surface));
+        }
+        self.queue_redraw();
+    }
+
+    fn parent_geometry(&self, parent: &WlSurface) -> Rectangle<i32, Logical> {
+        let window = self.windows.by_surface(parent);
+        window.map(|window| window.surface().geometry()).unwrap_or_default()
+    }
+}
+
+delegate_input_method_manager!(State);
+delegate_virtual_keyboard_manager!(State);
+delegate_global_dispatch!(State: [ZwpTextInputManagerV3: ()] => TextInputManagerState);
+delegate_dispatch!(State: [ZwpTextInputManagerV3: ()] => TextInputManagerState);
+
+impl Dispatch<ZwpTextInputV3, TextInputUserData> for State {
+    fn request(
+        state: &mut State,
+        client: &Client,
+        input: &ZwpTextInputV3,
+        request: zwp_text_input_v3::Request,
+        data: &TextInputUserData,
+        display: &DisplayHandle,
+        data_init: &mut DataInit<'_, State>,
+    ) {
+        use zwp_text_input_v3::Request;
+        let request = match request {
+            // Smithay 0.7 panics at what newer versions of the protocol have here.
+            Request::SetTextChangeCause { cause: WEnum::Unknown(_) }
+            | Request::SetContentType { purpose: WEnum::Unknown(_), .. }
+            | Request::SetContentType { hint: WEnum::Unknown(_), .. } => return,
+            Request::SetCursorRectangle { x, y, width, height } => Request::SetCursorRectangle {
+                x: limits::position(x),
+                y: limits::position(y),
+                width: limits::size(width),
+                height: limits::size(height),
+            },
+            other => other,
+        };
+        <TextInputManagerState as Dispatch<ZwpTextInputV3, TextInputUserData, State>>::request(
+            state, client, input, request, data, display, data_init,
+        );
+    }
+
+    fn destroyed(
+        state: &mut State,
+        client: ClientId,
+        input: &ZwpTextInputV3,
+        data: &TextInputUserData,
+    ) {
+        <TextInputManagerState as Dispatch<ZwpTextInputV3, TextInputUserData, State>>::destroyed(
+            state, client, input, data,
+        );
+    }
+}

@@ -1,0 +1,145 @@
+//! `zwlr_virtual_pointer_manager_v1`: a pointer that a local tool moves, such as one that serves a
+//! remote desktop. What it does counts as done by a person.
+
+use std::sync::{Mutex, PoisonError};
+
+use smithay::reexports::{
+    wayland_protocols_wlr::virtual_pointer::v1::server::{
+        zwlr_virtual_pointer_manager_v1::{self, ZwlrVirtualPointerManagerV1},
+        zwlr_virtual_pointer_v1::{self, Error, ZwlrVirtualPointerV1},
+    },
+    wayland_server::{
+        Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource, WEnum,
+        backend::ClientId,
+        protocol::wl_pointer::{Axis, ButtonState},
+    },
+};
+
+use crate::{client::is_trusted, input::Input, state::State};
+
+/// The newest version that is offered.
+pub(crate) const VERSION: u32 = 2;
+/// The farthest that the pointer or the wheel moves at once.
+const FARTHEST: f64 = 100_000.0;
+/// The most buttons that are held at once.
+const MOST_BUTTONS: usize = 16;
+
+/// What waits for the end of a frame, and what is held.
+#[derive(Debug, Default)]
+pub(crate) struct VirtualPointer(Mutex<Pending>);
+
+#[derive(Debug, Default)]
+struct Pending {
+    horizontal: f64,
+    vertical: f64,
+    held: Vec<u32>,
+}
+
+impl GlobalDispatch<ZwlrVirtualPointerManagerV1, ()> for State {
+    fn bind(
+        _: &mut State,
+        _: &DisplayHandle,
+        _: &Client,
+        manager: New<ZwlrVirtualPointerManagerV1>,
+        (): &(),
+        data_init: &mut DataInit<'_, State>,
+    ) {
+        data_init.init(manager, ());
+    }
+
+    fn can_view(client: Client, (): &()) -> bool {
+        is_trusted(&client)
+    }
+}
+
+impl Dispatch<ZwlrVirtualPointerManagerV1, ()> for State {
+    fn request(
+        _: &mut State,
+        _: &Client,
+        _: &ZwlrVirtualPointerManagerV1,
+        request: zwlr_virtual_pointer_manager_v1::Request,
+        (): &(),
+        _: &DisplayHandle,
+        data_init: &mut DataInit<'_, State>,
+    ) {
+        use zwlr_virtual_pointer_manager_v1::Request;
+        if let Request::CreateVirtualPointer { id, .. }
+        | Request::CreateVirtualPointerWithOutput { id, .. } = request
+        {
+            data_init.init(id, VirtualPointer::default());
+        }
+    }
+}
+
+impl Dispatch<ZwlrVirtualPointerV1, VirtualPointer> for State {
+    fn request(
+        state: &mut State,
+        _: &Client,
+        pointer: &ZwlrVirtualPointerV1,
+        request: zwlr_virtual_pointer_v1::Request,
+        data: &VirtualPointer,
+        _: &DisplayHandle,
+        _: &mut DataInit<'_, State>,
+    ) {
+        use zwlr_virtual_pointer_v1::Request;
+        let near = |value: f64| value.clamp(-FARTHEST, FARTHEST);
+        let mut pending = data.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match request {
+            Request::Motion { dx, dy, .. } => {
+                state.inject(Input::PointerMotionBy { dx: near(dx), dy: near(dy) });
+            }
+            Request::MotionAbsolute { x, y, x_extent, y_extent, .. } => {
+                if x_extent == 0 || y_extent == 0 {
+                    return;
+                }
+                let size = state.output_area().size.to_f64();
+                let part = |at: u32, of: u32| f64::from(at.min(of)) / f64::from(of);
+                let (x, y) = (part(x, x_extent) * size.w, part(y, y_extent) * size.h);
+                state.inject(Input::PointerMotion { x, y });
+            }
+            Request::Button { button, state: button_state, .. } => {
+                let pressed = matches!(button_state, WEnum::Value(ButtonState::Pressed));
+                let was_held = pending.held.contains(&button);
+                if pressed == was_held || pressed && pending.held.len() >= MOST_BUTTONS {
+                    return;
+                }
+                if pressed {
+                    pending.held.push(button);
+                } else {
+                    pending.held.retain(|other| *other != button);
+                }
+                state.inject(Input::PointerButton { button, pressed });
+            }
+            Request::Axis { axis, value, .. } | Request::AxisDiscrete { axis, value, .. } => {
+                match axis {
+                    WEnum::Value(Axis::HorizontalScroll) => {
+                        pending.horizontal = near(pending.horizontal + value);
+                    }
+                    WEnum::Value(Axis::VerticalScroll) => {
+                        pending.vertical = near(pending.vertical + value);
+                    }
+                    _ => pointer.post_error(Error::InvalidAxis, "there is no such axis"),
+                }
+            }
+            Request::AxisSource { axis_source: WEnum::Unknown(_) } => {
+                pointer.post_error(Error::InvalidAxisSource, "there is no such source");
+            }
+            Request::Frame => {
+                let Pending { horizontal, vertical, .. } = *pending;
+                (pending.horizontal, pending.vertical) = (0.0, 0.0);
+                if (horizontal, vertical) != (0.0, 0.0) {
+                    state.inject(Input::PointerAxis { horizontal, vertical });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn destroyed(state: &mut State, _: ClientId, _: &ZwlrVirtualPointerV1, data: &VirtualPointer) {
+        // Nobody else would let go of them.
+        let held = std::mem::take(&mut data.0.lock().unwrap_or_else(PoisonError::into_inner).held);
+        for button in held {
+            state.inject(Input::PointerButton { button, pressed: false });
+        }
+    }
+}
