@@ -24,6 +24,7 @@ use hyper_dmabuf_compositor::server::Server;
 use hyper_dmabuf_compositor::state::State;
 use wayland_server::Resource;
 use wayland_server::backend::ClientId;
+use wayland_server::protocol::wl_surface::WlSurface;
 use wayland_sys::client::{wayland_client_handle, wl_display, wl_proxy};
 use wayland_sys::common::{wl_fixed_t, wl_fixed_to_double};
 use wayland_sys::ffi_dispatch;
@@ -65,6 +66,11 @@ static EXTENSIONS: &[WlcsExtensionDescriptor] = extension_list!(
     ("wp_fractional_scale_manager_v1", 1),
     ("zxdg_decoration_manager_v1", 1),
     ("zwlr_layer_shell_v1", 4),
+    ("zwlr_foreign_toplevel_manager_v1", 3),
+    ("zwlr_virtual_pointer_manager_v1", 2),
+    ("zwp_pointer_constraints_v1", 1),
+    ("zwp_text_input_manager_v3", 1),
+    ("zwp_input_method_manager_v2", 1),
 );
 
 static DESCRIPTOR: WlcsIntegrationDescriptor = WlcsIntegrationDescriptor {
@@ -158,11 +164,12 @@ impl Wlcs for Compositor {
         let client = self.clients.lock().expect("no panic before").get(&descriptor).cloned();
         let (Some(running), Some(client)) = (&self.running, client) else { return };
         run(&running.commands, move |state| {
-            let window = state.windows.iter_mut().find(|window| {
-                let surface = window.wl_surface();
+            let is = |surface: &WlSurface| {
                 let owner = surface.client().map(|owner| owner.id());
                 owner.as_ref() == Some(&client) && surface.id().protocol_id() == id
-            });
+            };
+            state.pin_panel(is, (x, y).into());
+            let window = state.windows.iter_mut().find(|window| is(window.wl_surface()));
             if let Some(window) = window {
                 window.move_to((x, y).into());
                 state.queue_redraw();
@@ -172,7 +179,7 @@ impl Wlcs for Compositor {
 
     fn create_pointer(&mut self) -> Option<TestPointer> {
         let commands = self.running.as_ref()?.commands.clone();
-        Some(TestPointer { commands, x: 0.0, y: 0.0 })
+        Some(TestPointer { commands })
     }
 
     fn create_touch(&mut self) -> Option<TestFinger> {
@@ -187,8 +194,6 @@ impl Wlcs for Compositor {
 /// WLCS's pointer.
 struct TestPointer {
     commands: channel::Sender<Command>,
-    x: f64,
-    y: f64,
 }
 
 impl TestPointer {
@@ -199,14 +204,15 @@ impl TestPointer {
 
 impl Pointer for TestPointer {
     fn move_absolute(&mut self, x: wl_fixed_t, y: wl_fixed_t) {
-        (self.x, self.y) = (wl_fixed_to_double(x), wl_fixed_to_double(y));
-        self.inject(Input::PointerMotion { x: self.x, y: self.y });
+        let (x, y) = (wl_fixed_to_double(x), wl_fixed_to_double(y));
+        self.inject(Input::PointerMotion { x, y });
     }
 
     fn move_relative(&mut self, x: wl_fixed_t, y: wl_fixed_t) {
-        self.x += wl_fixed_to_double(x);
-        self.y += wl_fixed_to_double(y);
-        self.inject(Input::PointerMotion { x: self.x, y: self.y });
+        self.inject(Input::PointerMotionBy {
+            dx: wl_fixed_to_double(x),
+            dy: wl_fixed_to_double(y),
+        });
     }
 
     fn button_up(&mut self, button: i32) {

@@ -207,7 +207,9 @@ impl State {
                 let middle = (inner + outer) / 2.0;
                 if inside(at(middle)) { inner = middle } else { outer = middle }
             }
-            at(inner)
+            // Whole pixels, as the region's are, if those are inside.
+            let whole = at(inner).to_i32_floor::<i32>().to_f64();
+            if inside(whole) { whole } else { at(inner) }
         };
         let sideways = nearest(from, Point::from((to.x, from.y)));
         nearest(sideways, Point::from((sideways.x, to.y)))

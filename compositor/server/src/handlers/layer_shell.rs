@@ -14,6 +14,7 @@ use smithay::{
             protocol::{wl_output::WlOutput, wl_surface::WlSurface},
         },
     },
+    utils::{Logical, Point},
     wayland::{
         compositor::with_states,
         shell::{
@@ -69,6 +70,14 @@ impl State {
     pub(super) fn panel_committed(&mut self, surface: &WlSurface) {
         let output = self.output_area();
         if self.panels.committed(surface, output) {
+            self.panels_changed();
+        }
+    }
+
+    /// Let a panel lie at a place whatever it wishes. Only for WLCS, whose tests place all surfaces.
+    pub fn pin_panel(&mut self, is: impl Fn(&WlSurface) -> bool, location: Point<i32, Logical>) {
+        let output = self.output_area();
+        if self.panels.pin(is, location, output) {
             self.panels_changed();
         }
     }

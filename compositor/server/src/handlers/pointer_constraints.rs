@@ -1,14 +1,14 @@
 //! `zwp_pointer_constraints_v1`: a program holds the pointer where it is, or within its window, while
-//! it has the keyboard. A person takes the pointer back by the shortcut `take-shortcuts`, or by giving
+//! its window has the keyboard. A person takes the pointer back by the shortcut `take-shortcuts`, or by giving
 //! the keyboard to another window.
 
 use smithay::{
     delegate_pointer_constraints,
     input::pointer::PointerHandle,
-    reexports::wayland_server::{Resource, protocol::wl_surface::WlSurface},
+    reexports::wayland_server::protocol::wl_surface::WlSurface,
     utils::{Logical, Point},
     wayland::{
-        compositor::RegionAttributes,
+        compositor::{RegionAttributes, get_parent},
         pointer_constraints::{
             PointerConstraint, PointerConstraintsHandler, with_pointer_constraint,
         },
@@ -64,7 +64,7 @@ impl State {
         })
     }
 
-    /// Let the surface under the pointer hold it if it asks to and its client has the keyboard; else
+    /// Let the surface under the pointer hold it if it asks to and its window has the keyboard; else
     /// let go.
     pub(crate) fn refresh_pointer_constraint(&mut self) {
         let Some(pointer) = self.seat.get_pointer() else { return };
@@ -75,7 +75,11 @@ impl State {
         }
         self.pointer_taken_from = None;
         let keyboard = self.seat.get_keyboard().and_then(|keyboard| keyboard.current_focus());
-        let has_keyboard = keyboard.is_some_and(|focus| focus.id().same_client_as(&surface.id()));
+        let mut root = surface.clone();
+        while let Some(parent) = get_parent(&root) {
+            root = parent;
+        }
+        let has_keyboard = keyboard == Some(root);
         let at = pointer.current_location() - origin;
         with_pointer_constraint(&surface, &pointer, |constraint| {
             let Some(constraint) = constraint else { return };

@@ -292,7 +292,9 @@ impl XdgShellHandler for State {
     }
 
     fn unfullscreen_request(&mut self, toplevel: ToplevelSurface) {
-        self.set_extent(&toplevel, Extent::Floating, Some(Extent::Fullscreen));
+        let window = self.windows.by_surface(toplevel.wl_surface());
+        let behind = window.map_or(Extent::Floating, Window::behind);
+        self.set_extent(&toplevel, behind, Some(Extent::Fullscreen));
     }
 
     fn minimize_request(&mut self, toplevel: ToplevelSurface) {

@@ -210,7 +210,13 @@ impl Dispatch<ZwlrForeignToplevelHandleV1, WindowId> for State {
         let Some(window) = state.windows.get(id).filter(|window| window.is_mapped()) else {
             return;
         };
-        let extent = window.extent();
+        let (extent, behind) = (window.extent(), window.behind());
+        if window.is_minimized()
+            && matches!(request, Request::SetMaximized | Request::SetFullscreen { .. })
+        {
+            state.bring_window(id);
+        }
+        let Some(window) = state.windows.get(id) else { return };
         match request {
             Request::SetMaximized => state.extend_window(id, Extent::Maximized),
             Request::UnsetMaximized if extent == Extent::Maximized => {
@@ -218,7 +224,7 @@ impl Dispatch<ZwlrForeignToplevelHandleV1, WindowId> for State {
             }
             Request::SetFullscreen { .. } => state.extend_window(id, Extent::Fullscreen),
             Request::UnsetFullscreen if extent == Extent::Fullscreen => {
-                state.extend_window(id, Extent::Floating);
+                state.extend_window(id, behind);
             }
             Request::SetMinimized => state.minimize_window(id),
             Request::UnsetMinimized if window.is_minimized() => state.bring_window(id),

@@ -21,6 +21,8 @@ use crate::{client::is_trusted, input::Input, state::State};
 pub(crate) const VERSION: u32 = 2;
 /// The farthest that the pointer or the wheel moves at once.
 const FARTHEST: f64 = 100_000.0;
+/// What is done in one frame at most.
+const MOST_INPUTS: usize = 256;
 /// The most buttons that are held at once.
 const MOST_BUTTONS: usize = 16;
 
@@ -30,6 +32,7 @@ pub(crate) struct VirtualPointer(Mutex<Pending>);
 
 #[derive(Debug, Default)]
 struct Pending {
+    inputs: Vec<Input>,
     horizontal: f64,
     vertical: f64,
     held: Vec<u32>,
@@ -84,9 +87,12 @@ impl Dispatch<ZwlrVirtualPointerV1, VirtualPointer> for State {
         use zwlr_virtual_pointer_v1::Request;
         let near = |value: f64| value.clamp(-FARTHEST, FARTHEST);
         let mut pending = data.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if pending.inputs.len() >= MOST_INPUTS && !matches!(request, Request::Frame) {
+            return;
+        }
         match request {
             Request::Motion { dx, dy, .. } => {
-                state.inject(Input::PointerMotionBy { dx: near(dx), dy: near(dy) });
+                pending.inputs.push(Input::PointerMotionBy { dx: near(dx), dy: near(dy) });
             }
             Request::MotionAbsolute { x, y, x_extent, y_extent, .. } => {
                 if x_extent == 0 || y_extent == 0 {
@@ -95,7 +101,7 @@ impl Dispatch<ZwlrVirtualPointerV1, VirtualPointer> for State {
                 let size = state.output_area().size.to_f64();
                 let part = |at: u32, of: u32| f64::from(at.min(of)) / f64::from(of);
                 let (x, y) = (part(x, x_extent) * size.w, part(y, y_extent) * size.h);
-                state.inject(Input::PointerMotion { x, y });
+                pending.inputs.push(Input::PointerMotion { x, y });
             }
             Request::Button { button, state: button_state, .. } => {
                 let pressed = matches!(button_state, WEnum::Value(ButtonState::Pressed));
@@ -108,7 +114,7 @@ impl Dispatch<ZwlrVirtualPointerV1, VirtualPointer> for State {
                 } else {
                     pending.held.retain(|other| *other != button);
                 }
-                state.inject(Input::PointerButton { button, pressed });
+                pending.inputs.push(Input::PointerButton { button, pressed });
             }
             Request::Axis { axis, value, .. } | Request::AxisDiscrete { axis, value, .. } => {
                 match axis {
@@ -127,6 +133,11 @@ impl Dispatch<ZwlrVirtualPointerV1, VirtualPointer> for State {
             Request::Frame => {
                 let Pending { horizontal, vertical, .. } = *pending;
                 (pending.horizontal, pending.vertical) = (0.0, 0.0);
+                let inputs = std::mem::take(&mut pending.inputs);
+                drop(pending);
+                for input in inputs {
+                    state.inject(input);
+                }
                 if (horizontal, vertical) != (0.0, 0.0) {
                     state.inject(Input::PointerAxis { horizontal, vertical });
                 }

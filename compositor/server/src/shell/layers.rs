@@ -32,6 +32,8 @@ pub struct Panel {
     mapped: bool,
     /// It was told its size since it last had nothing to show.
     told: bool,
+    /// Where it lies whatever it wishes.
+    pinned: Option<Point<i32, Logical>>,
 }
 
 /// What a panel asks for, within bounds.
@@ -118,7 +120,7 @@ impl Panels {
     /// Add one that has nothing to show yet.
     pub fn push(&mut self, surface: LayerSurface) {
         let area = Rectangle::default();
-        self.panels.push(Panel { surface, area, mapped: false, told: false });
+        self.panels.push(Panel { surface, area, mapped: false, told: false, pinned: None });
     }
 
     /// How many there are.
@@ -158,6 +160,21 @@ impl Panels {
         self.free.unwrap_or(output)
     }
 
+    /// Let one lie at a place whatever it wishes. Whether it was found.
+    pub fn pin(
+        &mut self,
+        is: impl Fn(&WlSurface) -> bool,
+        location: Point<i32, Logical>,
+        output: Rectangle<i32, Logical>,
+    ) -> bool {
+        let Some(panel) = self.panels.iter_mut().find(|panel| is(panel.wl_surface())) else {
+            return false;
+        };
+        panel.pinned = Some(location);
+        self.arrange(output);
+        true
+    }
+
     /// Whether what is left to windows has changed since this was asked last.
     pub fn take_change(&mut self) -> bool {
         std::mem::replace(&mut self.fitted, self.free) != self.free
@@ -195,9 +212,11 @@ impl Panels {
             self.clicked = Some(surface.clone());
         }
         let begins = !was_mapped && !panel.mapped && !panel.told;
-        panel.told |= begins;
         self.arrange(output);
-        if begins && let Some(panel) = self.by_surface(surface) {
+        if begins
+            && let Some(panel) = self.panels.iter_mut().find(|panel| panel.wl_surface() == surface)
+        {
+            panel.told = true;
             panel.surface.send_configure();
         }
         true
@@ -217,6 +236,7 @@ impl Panels {
                         continue;
                     }
                     panel.area = place(wish, output, free);
+                    panel.area.loc = panel.pinned.unwrap_or(panel.area.loc);
                     if is_exclusive {
                         free = without_strip(wish, free);
                     }

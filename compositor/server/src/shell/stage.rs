@@ -21,7 +21,13 @@ impl State {
         let mapping = window.committed();
         let id = window.id();
         match mapping {
-            Some(Mapping::Mapped) => self.window_mapped(id),
+            Some(Mapping::Mapped) => {
+                // Only one whose early buffer was forgiven was not told yet.
+                if !window.toplevel().is_initial_configure_sent() {
+                    window.send_first_configure(Size::from((bounds.w, bounds.h)));
+                }
+                self.window_mapped(id);
+            }
             Some(Mapping::Unmapped) => self.focus_topmost(),
             None => {
                 // After an unmapping, too, the client begins again with a commit without a buffer.

@@ -96,6 +96,8 @@ pub struct Window {
     /// Its workspace is the one that is shown.
     workspace_shown: bool,
     extent: Extent,
+    /// How it fills the output when it no longer fills the screen.
+    behind: Extent,
     /// Where to return to from another extent.
     floating: Option<Rectangle<i32, Logical>>,
     /// The corner that stays where it is while the size changes.
@@ -132,6 +134,7 @@ impl Window {
             workspace: 0,
             workspace_shown: true,
             extent: Extent::Floating,
+            behind: Extent::Floating,
             floating: None,
             resizing: None,
         }
@@ -238,6 +241,11 @@ impl Window {
     /// How it fills the output.
     pub fn extent(&self) -> Extent {
         self.extent
+    }
+
+    /// How it fills the output when it no longer fills the screen.
+    pub fn behind(&self) -> Extent {
+        self.behind
     }
 
     /// Whether a frame is drawn around it. A domain's window is never without: it could otherwise
@@ -375,6 +383,11 @@ impl Window {
     pub fn set_extent(&mut self, extent: Extent, room: Room, theme: &FrameTheme) {
         if self.extent == Extent::Floating && self.mapped {
             self.floating = Some(self.client_area());
+        }
+        if self.extent != Extent::Fullscreen {
+            self.behind = if extent == Extent::Fullscreen { self.extent } else { extent };
+        } else if extent != Extent::Fullscreen {
+            self.behind = extent;
         }
         self.extent = extent;
         self.resizing = None;
