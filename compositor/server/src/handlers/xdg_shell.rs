@@ -100,9 +100,20 @@ impl State {
     pub(super) fn configure_popup_if_new(&mut self, surface: &WlSurface) {
         if let Some(PopupKind::Xdg(popup)) = self.popups.find_popup(surface)
             && !popup.is_initial_configure_sent()
-            && let Err(error) = popup.send_configure()
         {
-            tracing::debug!(?error, "a popup was not configured");
+            let geometry = popup.with_pending_state(|state| state.geometry);
+            if let Err(error) = popup.send_configure() {
+                tracing::debug!(?error, "a popup was not configured");
+            }
+            // One whose early buffer was forgiven is seen before it knows where it is.
+            if limits::has_buffer(surface) {
+                with_states(surface, |states| {
+                    let data = states.data_map.get::<XdgPopupSurfaceData>();
+                    if let Some(mut data) = data.and_then(|data| data.lock().ok()) {
+                        data.current.geometry = geometry;
+                    }
+                });
+            }
         }
         if get_role(surface) == Some(XDG_POPUP_ROLE) && self.popups.find_popup(surface).is_none() {
             let mut all = self.protocols.xdg_shell.popup_surfaces().iter();
