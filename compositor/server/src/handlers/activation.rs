@@ -13,7 +13,7 @@ use smithay::{
 };
 
 use crate::{
-    client::{ClientOrigin, ClientState, origin_of_surface},
+    client::{ClientOrigin, ClientState, is_trusted_surface, origin_of_surface},
     shell::window::Window,
     state::State,
 };
@@ -58,18 +58,27 @@ impl XdgActivationHandler for State {
 }
 
 impl State {
-    /// Whether the program that asks for a leave has the keyboard, and names an event of this seat.
+    /// Whether the program that asks for a leave has the keyboard, or is a local tool that was clicked,
+    /// and names an event of this seat since then.
     fn may_give_leave(&self, data: &XdgActivationTokenData) -> bool {
         let Some((serial, seat)) = &data.serial else { return false };
+        let is_asking = |focus: &WlSurface| {
+            focus.client().is_some_and(|client| data.client_id == Some(client.id()))
+        };
         let keyboard = self.seat.get_keyboard();
-        let focus = keyboard.as_ref().and_then(|keyboard| keyboard.current_focus());
-        let has_focus = focus
-            .and_then(|focus| focus.client())
-            .is_some_and(|client| data.client_id == Some(client.id()));
-        let since = keyboard.and_then(|keyboard| keyboard.last_enter());
+        let keyboard =
+            keyboard.filter(|it| it.current_focus().is_some_and(|focus| is_asking(&focus)));
+        let pointer = self.seat.get_pointer();
+        let pointer = pointer.filter(|it| {
+            let focus = it.current_focus();
+            focus.is_some_and(|focus| is_asking(&focus) && is_trusted_surface(&focus))
+        });
+        let since = [
+            keyboard.and_then(|keyboard| keyboard.last_enter()),
+            pointer.and_then(|pointer| pointer.last_enter()),
+        ];
         Seat::<State>::from_resource(seat).is_some_and(|seat| seat == self.seat)
-            && has_focus
-            && since.is_some_and(|enter| serial.is_no_older_than(&enter))
+            && since.iter().flatten().any(|enter| serial.is_no_older_than(enter))
     }
 }
 

@@ -234,20 +234,3 @@ fn a_copy_without_the_cursor_does_not_show_it() {
     assert_ne!(with, without);
     assert_eq!(with, server.state.screenshot().unwrap(), "the cursor is back");
 }
-
-#[test]
-fn guests_are_offered_nothing_of_it() {
-    let mut server = server("320x240");
-    let origin = work(&server);
-    let guest = Client::new(&mut server, origin);
-    let tool = Client::local(&mut server);
-    let only_local: Vec<_> =
-        tool.offered().into_iter().filter(|name| !guest.offered().contains(name)).collect();
-    for name in [
-        "zwlr_screencopy_manager_v1",
-        "ext_image_copy_capture_manager_v1",
-        "ext_output_image_capture_source_manager_v1",
-    ] {
-        assert!(only_local.iter().any(|other| other == name), "{name}");
-    }
-}
