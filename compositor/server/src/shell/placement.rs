@@ -34,6 +34,18 @@ pub fn place(
     clamp(room, size, room.loc + Point::from((step(free.w), step(free.h))))
 }
 
+/// The top left corner for something of `size` in the middle of `parent`, within `area`.
+pub fn place_over(
+    area: Rectangle<i32, Logical>,
+    parent: Rectangle<i32, Logical>,
+    size: Size<i32, Logical>,
+) -> Point<i32, Logical> {
+    let half = |room: i32, own: i32| (room - own) / 2;
+    let wanted =
+        parent.loc + Point::from((half(parent.size.w, size.w), half(parent.size.h, size.h)));
+    clamp(area, size, wanted)
+}
+
 /// The nearest place to `wanted` where something of `size` lies within `area`; its top left corner
 /// stays within when it does not fit.
 pub fn clamp(
@@ -133,6 +145,13 @@ mod tests {
         for window in placed {
             assert!(area().contains(window.loc));
         }
+    }
+
+    #[test]
+    fn dialogues_lie_over_their_windows() {
+        let parent = Rectangle::new((100, 100).into(), (300, 200).into());
+        assert_eq!(place_over(area(), parent, (100, 50).into()), (200, 175).into());
+        assert_eq!(place_over(area(), parent, (700, 590).into()), (0, 0).into());
     }
 
     #[test]

@@ -47,11 +47,23 @@ impl WindowStack {
         Some(self.windows.remove(index))
     }
 
-    /// Lay a window above all others.
+    /// Lay a window above all others, and its dialogues above it.
     pub fn raise(&mut self, id: WindowId) {
-        if let Some(index) = self.windows.iter().position(|window| window.id() == id) {
+        let mut lifted: Vec<WlSurface> = Vec::new();
+        let mut next = self.get(id).map(Window::id);
+        while let Some(id) = next {
+            let Some(index) = self.windows.iter().position(|window| window.id() == id) else {
+                return;
+            };
             let window = self.windows.remove(index);
+            lifted.push(window.wl_surface().clone());
             self.windows.push(window);
+            // The lowest of those that belong to what was lifted and still lie below.
+            let below = self.windows.len().saturating_sub(lifted.len());
+            next = self.windows[..below]
+                .iter()
+                .find(|window| window.parent().is_some_and(|parent| lifted.contains(&parent)))
+                .map(Window::id);
         }
     }
 

@@ -68,8 +68,15 @@ impl State {
             .filter(|other| other.id() != id && other.is_visible())
             .map(|other| other.outer_area(&self.theme))
             .collect();
-        let place = placement::place(area, &obstacles, outer.size, self.placed_windows);
-        self.placed_windows += 1;
+        let parent = window.parent().and_then(|parent| self.windows.by_surface(&parent));
+        let parent = parent.filter(|parent| parent.is_visible());
+        let place = match parent.map(|parent| parent.outer_area(&self.theme)) {
+            Some(parent) => placement::place_over(area, parent, outer.size),
+            None => {
+                self.placed_windows += 1;
+                placement::place(area, &obstacles, outer.size, self.placed_windows - 1)
+            }
+        };
         if let Some(window) = self.windows.get_mut(id) {
             window.move_to(place + inset);
         }

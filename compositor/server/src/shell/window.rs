@@ -160,6 +160,11 @@ impl Window {
         self.toplevel.wl_surface()
     }
 
+    /// The surface of the window that it belongs to, if it is a dialogue.
+    pub fn parent(&self) -> Option<WlSurface> {
+        self.toplevel.parent()
+    }
+
     /// Where its client comes from.
     pub fn origin(&self) -> &ClientOrigin {
         &self.origin

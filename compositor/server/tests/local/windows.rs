@@ -155,6 +155,31 @@ fn windows_are_minimised_and_restored() {
 }
 
 #[test]
+fn dialogues_lie_over_their_windows_and_stay_there() {
+    let mut server = server("640x400");
+    let mut local = Client::local(&mut server);
+    let main = local.window(&mut server, "main", (300, 200), ORANGE);
+    let dialogue = local.toplevel(&mut server, "dialogue");
+    dialogue.toplevel.set_parent(Some(&main.toplevel));
+    local.show(&dialogue.surface, (100, 50), TEAL);
+    local.roundtrip(&mut server);
+    let frames: Vec<_> = server.state.window_reports().iter().map(|w| w.frame).collect();
+    let middle = |frame: &hyper_dmabuf_compositor::control::messages::Geometry| {
+        (frame.x + frame.width / 2, frame.y + frame.height / 2)
+    };
+    assert_eq!(middle(&frames[0]), middle(&frames[1]));
+    // The window is clicked, and does not cover it.
+    let (x, y) = (f64::from(frames[0].x + 20), f64::from(frames[0].y + 60));
+    server.state.inject(Input::PointerMotion { x, y });
+    for pressed in [true, false] {
+        server.state.inject(Input::PointerButton { button: LEFT_BUTTON, pressed });
+    }
+    assert_eq!(active(&server).as_deref(), Some("main"));
+    let titles: Vec<_> = server.state.window_reports().into_iter().map(|w| w.title).collect();
+    assert_eq!(titles, ["main", "dialogue"]);
+}
+
+#[test]
 fn each_workspace_shows_its_windows() {
     let mut server = server("640x400");
     let mut local = Client::local(&mut server);
