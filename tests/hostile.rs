@@ -1,8 +1,9 @@
 //! Guests that send nonsense: a clear protocol error to that client, and nothing to anybody else.
 
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
-use fixture::{App, Display, Lost, Pattern};
+use fixture::{App, Direct, Display, Lost, Pattern, Socket};
 use hyper_dmabuf::client::Address;
 use hyper_dmabuf::domain::DomainId;
 use hyper_dmabuf::grant::directory::Directory;
@@ -13,7 +14,9 @@ use hyper_dmabuf_protocol::client::hyper_dmabuf_manager_v1::{
     Error as ManagerError, Flag, HyperDmabufManagerV1,
 };
 use hyper_dmabuf_protocol::client::hyper_dmabuf_v1::{Error as BufferError, HyperDmabufV1};
+use wayland_client::protocol::wl_output::WlOutput;
 use wayland_client::protocol::wl_shm::{Error as ShmError, Format};
+use wayland_protocols_wlr::screencopy::v1::client::zwlr_screencopy_manager_v1::ZwlrScreencopyManagerV1;
 
 /// The words of an ID of domain 1, which `work` is.
 const ID: [u32; 4] = [0x0100_0007, 11, 22, 33];
@@ -444,4 +447,31 @@ fn connections_that_are_no_guests_are_turned_away() {
     let raw = Raw::connect(&street.display);
     drop((raw, silent));
     street.nothing_happened();
+}
+
+/// Writing to such pages would be the compositor's end.
+#[test]
+fn the_screen_is_not_copied_into_pages_granted_for_reading() {
+    let display = Arc::new(Display::start("64x64", &["work"]));
+    let local = Direct::listen_for_local(&display);
+    let path = local.directory().join(local.name());
+    let mut raw = Raw::connect_to(&Address::Wayland(Some(path)));
+    let introduction = raw.app.guest.memory().introduction().expect("an introduction");
+    raw.manager.attach_memory(introduction);
+    let pages = raw.pages(4);
+    let mut export = raw.export_of(&pages);
+    export.id[0] = 7;
+    let handle = raw.app.handle();
+    let pool = raw.send(export).create_pool(&handle, ());
+    let buffer = pool.create_buffer(0, 64, 64, 256, Format::Xrgb8888, &handle, ());
+    let screencopy: ZwlrScreencopyManagerV1 =
+        raw.app.globals.bind(&handle, 1..=1, ()).expect("a local tool");
+    let output: WlOutput = raw.app.globals.bind(&handle, 1..=1, ()).expect("an output");
+    let frame = screencopy.capture_output(0, &output, &handle, ());
+    raw.app.roundtrip().expect("nothing is wrong so far");
+    frame.copy(&buffer);
+    let Lost(error) = raw.app.roundtrip().expect_err("it must be refused");
+    let error = error.expect("a protocol error");
+    assert_eq!((error.object_interface.as_str(), error.code), ("zwlr_screencopy_frame_v1", 1));
+    display.screenshot();
 }
