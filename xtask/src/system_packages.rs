@@ -15,7 +15,7 @@ pub(crate) const BUILD: &[&str] = &["gcc", "pkg-config", "libxkbcommon-dev", "li
 pub(crate) const RUN: &[&str] = &["xkb-data"];
 
 /// To check the protocol (wayland-scanner), and the compositor's conformance (WLCS).
-pub(crate) const TEST: &[&str] = &["libwayland-bin", "wlcs"];
+pub(crate) const TEST: &[&str] = &["libwayland-bin", "wlcs", "wlr-randr"];
 
 /// Unmodified Wayland programs, for the tests of the proxy to run.
 pub(crate) const PROGRAMS: &[&str] = &[

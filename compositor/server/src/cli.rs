@@ -8,6 +8,7 @@ use crate::{
     backend::BackendKind,
     config::{self, Config, ConfigError, DomainConfig, DomainName, OutputSize, SocketName},
     domain::{AnyDomain, DomainAddress},
+    outputs::settings::OutputConfig,
 };
 
 /// Show guests' windows beside local ones on one screen, each in the frame of its domain.
@@ -24,6 +25,13 @@ pub struct Cli {
     /// Size of the output of the headless back end, for example 1280x800
     #[arg(long, value_name = "WxH")]
     pub size: Option<OutputSize>,
+
+    /// An output of the headless back end, or how one of another is set; may be given more than once
+    ///
+    /// Write WIDTHxHEIGHT and what else there is to say, with commas between: `name=NAME`, `scale=1.5`,
+    /// `transform=90`, `position=X+Y`, `off`
+    #[arg(long = "output", value_name = "WxH[,WHAT=VALUE]…")]
+    pub outputs: Vec<OutputConfig>,
 
     /// Name of the Wayland socket, made in $XDG_RUNTIME_DIR; the first free wayland-N if not given
     #[arg(long, value_name = "NAME")]
@@ -48,6 +56,7 @@ pub struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   hyper-dmabuf-compositor --backend headless --size 1024x768 --socket wayland-9
+  hyper-dmabuf-compositor --output 1280x800 --output 1920x1080,scale=1.5
   hyper-dmabuf-compositor --domain work=shm:/run/work.sock -- foot
   hyper-dmabuf-compositor --domain work=xen:work --domain '*=xen'
 
@@ -115,6 +124,9 @@ impl Cli {
         };
         if let Some(size) = self.size {
             config.size = size;
+        }
+        if !self.outputs.is_empty() {
+            config.outputs.clone_from(&self.outputs);
         }
         if let Some(socket) = &self.socket {
             config.socket = Some(socket.clone());

@@ -30,9 +30,9 @@ const XKB_OFFSET: u32 = 8;
 pub enum Input {
     /// The pointer is now here.
     PointerMotion {
-        /// From the output's left edge, in pixels.
+        /// From the left, in pixels of windows.
         x: f64,
-        /// From the output's upper edge, in pixels.
+        /// From above, in pixels of windows.
         y: f64,
     },
     /// A button of the pointer.
@@ -60,9 +60,9 @@ pub enum Input {
     Touch {
         /// Which finger.
         finger: u32,
-        /// From the output's left edge, in pixels.
+        /// From the left, in pixels of windows.
         x: f64,
-        /// From the output's upper edge, in pixels.
+        /// From above, in pixels of windows.
         y: f64,
         /// It was not down before.
         down: bool,
@@ -93,7 +93,7 @@ impl State {
     }
 
     fn hit(&self, point: Point<f64, Logical>) -> Option<Hit> {
-        hit_test(self.windows.as_slice(), &self.theme, self.output_area().size, point)
+        hit_test(self.windows.as_slice(), &self.theme, self.outputs.smallest_size(), point)
     }
 
     /// The surface under a point. While something is dragged, other domains do not notice.
@@ -112,27 +112,20 @@ impl State {
         }
     }
 
-    fn within_output(&self, point: Point<f64, Logical>) -> Point<f64, Logical> {
-        let size = self.output_area().size.to_f64();
-        let within = |value: f64, end: f64| {
-            if value.is_finite() { value.clamp(0.0, end - 1.0) } else { 0.0 }
-        };
-        Point::from((within(point.x, size.w), within(point.y, size.h)))
-    }
-
-    fn pointer_motion(&mut self, location: Point<f64, Logical>, time: u32) {
-        let location = self.within_output(location);
+    pub(crate) fn pointer_motion(&mut self, location: Point<f64, Logical>, time: u32) {
+        let location = self.outputs.confine(location);
         let Some(pointer) = self.seat.get_pointer() else { return };
         let focus = self.surface_under(location);
         self.pointer_focus.clone_from(&focus);
         let event = MotionEvent { location, serial: SERIAL_COUNTER.next_serial(), time };
-        let delta = location - pointer.current_location();
+        let before = std::mem::replace(&mut self.pointer_location, location);
+        let delta = location - before;
         let utime = u64::from(time) * 1000;
         pointer.motion(self, focus.clone(), &event);
         let relative = RelativeMotionEvent { delta, delta_unaccel: delta, utime };
         pointer.relative_motion(self, focus, &relative);
         pointer.frame(self);
-        self.cursor_changed();
+        self.cursor_moved(before);
     }
 
     /// What lies under the pointer may have changed though the pointer did not move: tell the
@@ -221,7 +214,7 @@ impl State {
     }
 
     fn touch(&mut self, finger: u32, location: Point<f64, Logical>, down: bool, time: u32) {
-        let location = self.within_output(location);
+        let location = self.outputs.confine(location);
         let Some(touch) = self.seat.get_touch() else { return };
         let focus = self.surface_under(location);
         let slot = TouchSlot::from(Some(finger));

@@ -17,6 +17,7 @@ pub mod guests;
 pub mod handlers;
 pub mod image;
 pub mod input;
+pub mod outputs;
 pub mod protocols;
 pub mod render;
 pub mod server;

@@ -16,11 +16,11 @@ use smithay::{
         },
         wayland_server::{
             Client, Display, DisplayHandle,
-            backend::{GlobalId, ObjectId},
+            backend::ObjectId,
             protocol::{wl_shm::Format, wl_surface::WlSurface},
         },
     },
-    utils::{Clock, Logical, Monotonic, Point, Rectangle},
+    utils::{Clock, Logical, Monotonic, Point},
     wayland::{
         compositor::CompositorState,
         cursor_shape::CursorShapeManagerState,
@@ -46,7 +46,9 @@ use crate::{
     domain::Domains,
     guests::Guests,
     handlers::SelectionOwners,
-    render::{cursor::Cursor, frame_decoration::FrameTheme, present::OutputView},
+    outputs::Outputs,
+    protocols::output_management::OutputManagement,
+    render::{cursor::Cursor, frame_decoration::FrameTheme},
     shell::stack::WindowStack,
 };
 
@@ -79,13 +81,16 @@ pub struct State {
     pub(crate) popups: PopupManager,
     /// Something that is seen changed since the pointer's focus was last looked at.
     pub(crate) scene_changed: bool,
+    /// Where the pointer is. Kept here, since Smithay cannot be asked while it moves the pointer.
+    pub(crate) pointer_location: Point<f64, Logical>,
     /// The surface under the pointer, and where it lies, as its client was told.
     pub(crate) pointer_focus: Option<(WlSurface, Point<f64, Logical>)>,
     pub(crate) selections: SelectionOwners,
     pub(crate) cursor: Cursor,
     pub(crate) theme: FrameTheme,
     pub(crate) backend: Backend,
-    pub(crate) output: OutputView,
+    /// All outputs.
+    pub outputs: Outputs,
     /// The `xdg_surface` whose request is being handled; Smithay does not hand it on.
     pub(crate) xdg_surface_in_request: Option<XdgSurface>,
     /// How many rectangles each region of each client was made of.
@@ -101,6 +106,7 @@ pub(crate) struct Protocols {
     pub(crate) dmabuf: DmabufState,
     pub(crate) hyper_dmabuf: HyperDmabufState,
     pub(crate) xdg_shell: XdgShellState,
+    pub(crate) output_management: OutputManagement,
     pub(crate) seat: SeatState<State>,
     pub(crate) data_device: DataDeviceState,
     pub(crate) primary_selection: PrimarySelectionState,
@@ -111,7 +117,6 @@ pub(crate) struct Protocols {
 struct KeptProtocols {
     _decoration: XdgDecorationState,
     _outputs: OutputManagerState,
-    _output: GlobalId,
     _viewporter: ViewporterState,
     _single_pixel: SinglePixelBufferState,
     _fractional_scale: FractionalScaleManagerState,
@@ -161,7 +166,7 @@ impl State {
     ) -> Result<State, StartError> {
         let handle = display.handle();
         handle.set_default_max_buffer_size(MOST_UNREAD);
-        let (backend, output) = Backend::start(kind, &config)?;
+        let (backend, found) = Backend::start(kind, &config)?;
         let show_cursor = config.cursor.unwrap_or_else(|| backend.shows_cursor());
         let clock = Clock::<Monotonic>::new();
         let mut seat_state = SeatState::new();
@@ -179,13 +184,13 @@ impl State {
                 &handle,
                 [WmCapabilities::Fullscreen, WmCapabilities::Maximize],
             ),
+            output_management: OutputManagement::new(&handle),
             seat: seat_state,
             data_device: DataDeviceState::new::<State>(&handle),
             primary_selection: PrimarySelectionState::new::<State>(&handle),
             _kept: KeptProtocols {
                 _decoration: XdgDecorationState::new::<State>(&handle),
                 _outputs: OutputManagerState::new_with_xdg_output::<State>(&handle),
-                _output: output.create_global::<State>(&handle),
                 _viewporter: ViewporterState::new::<State>(&handle),
                 _single_pixel: SinglePixelBufferState::new::<State>(&handle),
                 _fractional_scale: FractionalScaleManagerState::new::<State>(&handle),
@@ -196,11 +201,11 @@ impl State {
             },
         };
         dispatch_clients_in(&loop_handle, display).map_err(StartError::EventLoop)?;
-        tracing::info!(backend = backend.name(), output = %output.name(), "started");
+        tracing::info!(backend = backend.name(), outputs = found.len(), "started");
         let mut state = State {
             domains: Domains::from_config(&config.domains),
             theme: FrameTheme::new(&config.frame, config.background.0),
-            output: OutputView::new(output, config.refresh.period()),
+            outputs: Outputs::default(),
             config,
             loop_handle,
             loop_signal: None,
@@ -213,6 +218,7 @@ impl State {
             seat,
             popups: PopupManager::default(),
             scene_changed: true,
+            pointer_location: Point::default(),
             pointer_focus: None,
             selections: SelectionOwners::default(),
             cursor: Cursor::new(show_cursor),
@@ -221,7 +227,9 @@ impl State {
             region_rectangles: HashMap::new(),
             placed_windows: 0,
         };
-        state.queue_redraw();
+        for output in found {
+            state.add_output(output);
+        }
         Ok(state)
     }
 
@@ -256,12 +264,6 @@ impl State {
         }
     }
 
-    /// The area that windows share.
-    pub fn output_area(&self) -> Rectangle<i32, Logical> {
-        let size = self.output.output.current_mode().map(|mode| mode.size).unwrap_or_default();
-        Rectangle::from_size(size.to_logical(1))
-    }
-
     /// What clients share by ID.
     pub fn hyper_dmabuf(&self) -> &HyperDmabufState {
         &self.protocols.hyper_dmabuf
@@ -269,7 +271,7 @@ impl State {
 
     /// How many pictures were drawn since the start.
     pub fn pictures_drawn(&self) -> u64 {
-        self.output.pictures
+        self.outputs.iter().map(|view| view.pictures_since_start).sum()
     }
 }
 

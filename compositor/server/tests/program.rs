@@ -126,6 +126,56 @@ fn a_screenshot_is_taken_from_within() {
 }
 
 #[test]
+fn outputs_are_seen_and_set() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = format!(
+        "{CONTROL} outputs && {CONTROL} outputs RIGHT --scale 1.25 --transform 90 --position 0+200 &&
+         {CONTROL} outputs HEADLESS-1 --off && {CONTROL} outputs && ! {CONTROL} outputs NONE --on"
+    );
+    let outputs = ["--output", "320x200", "--output", "640x480,scale=2,name=RIGHT"];
+    let (code, text) =
+        run(compositor(directory.path()).args(outputs).args(["--", "sh", "-c", &script]));
+    assert_eq!(code, Some(0), "{text}");
+    let lines: Vec<String> =
+        text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for (count, expected) in [
+        (2, "HEADLESS-1 on 320x200 1 normal 320x200+0+0"),
+        (1, "RIGHT on 640x480 2 normal 320x240+320+0"),
+        (3, "RIGHT on 640x480 1.25 90 384x512+0+200"),
+        (2, "HEADLESS-1 off 320x200 1 normal 320x200+0+0"),
+        (1, "hyper-dmabufctl: the compositor says: there is no output NONE"),
+    ] {
+        let found = lines.iter().filter(|line| line.starts_with(expected)).count();
+        assert_eq!(found, count, "{expected:?} in {text}");
+    }
+}
+
+#[test]
+fn wlr_randr_sees_and_sets_outputs() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = "wlr-randr && wlr-randr --output RIGHT --scale 1.5 --transform 270 --pos 10,20 \\
+        --custom-mode 900x600@50 && wlr-randr --output HEADLESS-1 --off && wlr-randr &&
+        ! wlr-randr --output RIGHT --custom-mode 9x9";
+    let script = format!("{script}; {CONTROL} --json outputs");
+    let outputs = ["--output", "320x200", "--output", "640x480,scale=2,name=RIGHT"];
+    let (code, text) =
+        run(compositor(directory.path()).args(outputs).args(["--", "sh", "-c", &script]));
+    assert_eq!(code, Some(0), "{text}");
+    for expected in [
+        "Enabled: no",
+        "640x480 px, 60.000000 Hz (preferred, current)",
+        "Position: 320,0",
+        "900x600 px, 50.000000 Hz (current)",
+        "Position: 10,20",
+        "Transform: 270",
+        "Scale: 1.500000",
+        "\"scale\": 1.5",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is not in {text}");
+    }
+}
+
+#[test]
 fn errors_say_what_to_do() {
     let directory = tempfile::tempdir().unwrap();
     let config = directory.path().join("wrong.toml");

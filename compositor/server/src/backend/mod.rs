@@ -6,9 +6,16 @@
 
 pub mod headless;
 
-use smithay::{backend::renderer::element::RenderElementStates, output::Output};
+use std::time::Duration;
 
-use crate::{config::Config, image::Image, render::elements::Scene};
+use smithay::{
+    backend::renderer::element::RenderElementStates,
+    output::{Mode, Output},
+};
+
+use crate::{
+    config::Config, image::Image, outputs::settings::OutputConfig, render::elements::Scene,
+};
 use headless::Headless;
 
 /// Which back end.
@@ -28,26 +35,41 @@ pub enum Backend {
 #[derive(Debug, thiserror::Error)]
 #[error("the {backend} back end {what}: {reason}")]
 pub struct BackendError {
-    backend: &'static str,
-    what: &'static str,
-    reason: String,
+    pub(crate) backend: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) reason: String,
+}
+
+/// An output that a back end has found.
+pub struct FoundOutput {
+    /// It, with its modes set.
+    pub output: Output,
+    /// The time between two of its pictures; `None` for as soon as there is something new.
+    pub period: Option<Duration>,
+    /// How it is to be set.
+    pub config: OutputConfig,
 }
 
 /// A picture that was drawn.
 pub struct Rendered {
     /// Whether it differs from the one before.
     pub changed: bool,
+    /// Whether the back end will tell by `State::vblank` when it is seen.
+    pub tells_when_seen: bool,
     /// Which element was drawn, and how.
     pub states: RenderElementStates,
 }
 
 impl Backend {
-    /// Start a back end, with its output.
-    pub fn start(kind: BackendKind, config: &Config) -> Result<(Backend, Output), BackendError> {
+    /// Start a back end, with the outputs that there are.
+    pub fn start(
+        kind: BackendKind,
+        config: &Config,
+    ) -> Result<(Backend, Vec<FoundOutput>), BackendError> {
         match kind {
             BackendKind::Headless => {
-                let (headless, output) = Headless::start(config)?;
-                Ok((Backend::Headless(Box::new(headless)), output))
+                let (headless, outputs) = Headless::start(config)?;
+                Ok((Backend::Headless(Box::new(headless)), outputs))
             }
         }
     }
@@ -66,17 +88,51 @@ impl Backend {
         }
     }
 
-    /// Draw a picture.
-    pub fn render(&mut self, scene: &Scene<'_>) -> Result<Rendered, BackendError> {
+    /// Whether an output can have these pixels. A refresh rate of 0 stands for any.
+    pub fn has_mode(&self, _output: &Output, mode: Mode) -> bool {
         match self {
-            Backend::Headless(headless) => headless.render(scene),
+            // Nothing but memory is needed.
+            Backend::Headless(_) => mode.size.w > 0 && mode.size.h > 0,
         }
     }
 
-    /// The picture that was drawn last.
-    pub fn read_back(&mut self) -> Result<Image, BackendError> {
+    /// Let an output have other pixels.
+    pub fn set_mode(&mut self, output: &Output, mode: Mode) -> Result<(), BackendError> {
         match self {
-            Backend::Headless(headless) => headless.read_back(),
+            Backend::Headless(headless) => headless.set_mode(output, mode),
+        }
+    }
+
+    /// Switch an output on or off.
+    pub fn switch(&mut self, output: &Output, on: bool) -> Result<(), BackendError> {
+        match self {
+            Backend::Headless(headless) => {
+                if !on {
+                    headless.forget(output);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// An output is not there any more.
+    pub fn output_gone(&mut self, output: &Output) {
+        match self {
+            Backend::Headless(headless) => headless.forget(output),
+        }
+    }
+
+    /// Draw a picture.
+    pub fn render(&mut self, output: &Output, scene: &Scene<'_>) -> Result<Rendered, BackendError> {
+        match self {
+            Backend::Headless(headless) => headless.render(output, scene),
+        }
+    }
+
+    /// The pixels of the output as they were drawn last.
+    pub fn read_back(&mut self, output: &Output) -> Result<Image, BackendError> {
+        match self {
+            Backend::Headless(headless) => headless.read_back(output),
         }
     }
 }

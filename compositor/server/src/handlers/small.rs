@@ -5,13 +5,17 @@ use smithay::{
     delegate_fifo, delegate_fractional_scale, delegate_presentation, delegate_relative_pointer,
     delegate_single_pixel_buffer,
     reexports::wayland_server::protocol::wl_surface::WlSurface,
+    utils::Transform,
     wayland::{
-        compositor::with_states,
+        compositor::{
+            TraversalAction, get_parent, send_surface_state, with_states,
+            with_surface_tree_downward,
+        },
         fractional_scale::{FractionalScaleHandler, with_fractional_scale},
     },
 };
 
-use crate::state::State;
+use crate::{render::present::OutputView, state::State};
 
 delegate_fifo!(State);
 delegate_presentation!(State);
@@ -20,7 +24,7 @@ delegate_single_pixel_buffer!(State);
 
 impl FractionalScaleHandler for State {
     fn new_fractional_scale(&mut self, surface: WlSurface) {
-        let scale = self.output.output.current_scale().fractional_scale();
+        let scale = self.scale_for(&surface);
         with_states(&surface, |states| {
             with_fractional_scale(states, |fractional| fractional.set_preferred_scale(scale));
         });
@@ -28,3 +32,42 @@ impl FractionalScaleHandler for State {
 }
 
 delegate_fractional_scale!(State);
+
+impl State {
+    /// The scale of the output where a surface is, or will be.
+    fn scale_for(&self, surface: &WlSurface) -> f64 {
+        let mut root = surface.clone();
+        while let Some(parent) = get_parent(&root) {
+            root = parent;
+        }
+        let window = self.windows.by_surface(&root).filter(|window| window.was_placed());
+        let area = match window {
+            Some(window) => window.outer_area(&self.theme),
+            None => self.output_area(),
+        };
+        self.outputs.showing(area).map_or(1.0, OutputView::scale)
+    }
+
+    /// Tell a surface and all below it at which scale to draw.
+    pub(crate) fn tell_scale(&self, root: &WlSurface) {
+        let scale = self.scale_for(root);
+        with_surface_tree_downward(
+            root,
+            (),
+            |_, _, ()| TraversalAction::DoChildren(()),
+            |surface, states, ()| {
+                // What is told already is not told again.
+                send_surface_state(surface, states, scale.ceil() as i32, Transform::Normal);
+                with_fractional_scale(states, |fractional| fractional.set_preferred_scale(scale));
+            },
+            |_, _, ()| true,
+        );
+    }
+
+    /// Outputs have changed: tell all windows and popups at which scale to draw.
+    pub(crate) fn tell_scales(&self) {
+        for window in self.windows.iter() {
+            window.with_root_surfaces(|surface| self.tell_scale(surface));
+        }
+    }
+}

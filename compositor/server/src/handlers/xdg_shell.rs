@@ -35,6 +35,7 @@ use smithay::{
 use super::limits;
 use crate::{
     client::{ClientOrigin, origin_of_surface},
+    render::present::OutputView,
     shell::{
         grabs::Drag,
         popups,
@@ -105,7 +106,8 @@ impl State {
     fn constrain_popup(&self, popup: &PopupSurface) -> bool {
         let Some(chain) = popups::chain(popup) else { return false };
         let Some(window) = self.windows.by_surface(&chain.root) else { return false };
-        popups::constrain(popup, &chain, window, self.output_area());
+        let area = self.outputs.area_for(window.outer_area(&self.theme));
+        popups::constrain(popup, &chain, window, area);
         true
     }
 
@@ -140,8 +142,22 @@ impl State {
         focus.id().same_client_as(&surface.id()).then_some(start)
     }
 
-    fn set_extent(&mut self, surface: &ToplevelSurface, wanted: Extent, leaves: Option<Extent>) {
-        let output = self.output_area();
+    /// Let a window fill an output, by itself the one where it is, or return from there.
+    fn set_extent(
+        &mut self,
+        surface: &ToplevelSurface,
+        wanted: Extent,
+        leaves: Option<Extent>,
+        output: Option<WlOutput>,
+    ) {
+        let output = output.and_then(|output| self.outputs.by_resource(&output));
+        let output = output.map(OutputView::area).unwrap_or_else(|| {
+            let window = self.windows.by_surface(surface.wl_surface());
+            match window.filter(|window| window.was_placed()) {
+                Some(window) => self.outputs.area_for(window.outer_area(&self.theme)),
+                None => self.output_area(),
+            }
+        });
         let Some(window) = self.windows.by_surface_mut(surface.wl_surface()) else { return };
         let extent = match leaves {
             // To leave what one is not in changes nothing, but is answered.
@@ -243,19 +259,19 @@ impl XdgShellHandler for State {
     }
 
     fn maximize_request(&mut self, toplevel: ToplevelSurface) {
-        self.set_extent(&toplevel, Extent::Maximized, None);
+        self.set_extent(&toplevel, Extent::Maximized, None, None);
     }
 
     fn unmaximize_request(&mut self, toplevel: ToplevelSurface) {
-        self.set_extent(&toplevel, Extent::Floating, Some(Extent::Maximized));
+        self.set_extent(&toplevel, Extent::Floating, Some(Extent::Maximized), None);
     }
 
-    fn fullscreen_request(&mut self, toplevel: ToplevelSurface, _output: Option<WlOutput>) {
-        self.set_extent(&toplevel, Extent::Fullscreen, None);
+    fn fullscreen_request(&mut self, toplevel: ToplevelSurface, output: Option<WlOutput>) {
+        self.set_extent(&toplevel, Extent::Fullscreen, None, output);
     }
 
     fn unfullscreen_request(&mut self, toplevel: ToplevelSurface) {
-        self.set_extent(&toplevel, Extent::Floating, Some(Extent::Fullscreen));
+        self.set_extent(&toplevel, Extent::Floating, Some(Extent::Fullscreen), None);
     }
 
     // Minimising is not offered among the capabilities: nothing here could bring the window back.

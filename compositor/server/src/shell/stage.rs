@@ -1,14 +1,15 @@
 //! What happens to windows: they appear, get the focus, are moved, and go.
 
 use smithay::{
+    desktop::PopupKind,
     input::pointer::{Focus, GrabStartData},
     reexports::wayland_server::protocol::wl_surface::WlSurface,
-    utils::{IsAlive, SERIAL_COUNTER, Serial, Size},
+    utils::{IsAlive, Logical, Point, Rectangle, SERIAL_COUNTER, Serial, Size},
 };
 
 use super::{
     grabs::{Drag, WindowGrab},
-    placement,
+    placement, popups,
     window::{Extent, Mapping, Window, WindowId},
 };
 use crate::state::State;
@@ -31,6 +32,24 @@ impl State {
                 }
             }
         }
+    }
+
+    /// Where a toplevel or a popup with this surface is drawn, with all that belongs to its window.
+    pub(crate) fn area_of(&self, root: &WlSurface) -> Option<Rectangle<i32, Logical>> {
+        let toplevel = match self.popups.find_popup(root) {
+            Some(PopupKind::Xdg(popup)) => popups::chain(&popup)?.root,
+            _ => root.clone(),
+        };
+        let window = self.windows.by_surface(&toplevel).filter(|window| window.is_visible())?;
+        let border = Point::from((popups::BORDER, popups::BORDER));
+        let popups =
+            popups::placed(window, self.outputs.smallest_size()).into_iter().map(|popup| {
+                Rectangle::new(
+                    popup.area.loc - border,
+                    popup.area.size + (border + border).to_size(),
+                )
+            });
+        Some(popups.fold(window.outer_area(&self.theme), Rectangle::merge))
     }
 
     fn window_mapped(&mut self, id: WindowId) {
@@ -74,7 +93,7 @@ impl State {
     pub(crate) fn window_destroyed(&mut self, surface: &WlSurface) {
         let Some(window) = self.windows.remove(surface) else { return };
         if surface.alive() {
-            self.output.output.leave(surface);
+            self.outputs.iter().for_each(|view| view.output.leave(surface));
         }
         if window.is_active() {
             self.focus_topmost();
@@ -131,8 +150,9 @@ impl State {
 
     /// Bring all frames up to date before a picture.
     pub(crate) fn refresh_frames(&mut self) {
+        let scales = self.outputs.scales();
         for window in self.windows.iter_mut() {
-            window.refresh_frame(&self.theme);
+            window.refresh_frame(&self.theme, &scales);
         }
     }
 }

@@ -207,8 +207,8 @@ impl Window {
         changed
     }
 
-    /// Bring the frame up to date.
-    pub fn refresh_frame(&mut self, theme: &FrameTheme) {
+    /// Bring the frame up to date for outputs of these scales.
+    pub fn refresh_frame(&mut self, theme: &FrameTheme, scales: &[f64]) {
         if !self.is_visible() || !self.has_frame() {
             return;
         }
@@ -216,7 +216,7 @@ impl Window {
         let title = if self.title.is_empty() { self.app_id.clone() } else { self.title.clone() };
         let text = FrameText { domain, title, active: self.active };
         let size = self.client_area().size;
-        self.frame.update(theme, size, text);
+        self.frame.update(theme, size, &text, scales);
     }
 
     /// The client committed. Whether the window began or ceased to have something to show.
