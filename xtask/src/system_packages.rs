@@ -14,8 +14,17 @@ pub(crate) const BUILD: &[&str] = &["gcc", "pkg-config", "libxkbcommon-dev", "li
 /// To run the compositor: it makes keymaps.
 pub(crate) const RUN: &[&str] = &["xkb-data"];
 
-/// To check the protocol (wayland-scanner), and the compositor's conformance (WLCS).
-pub(crate) const TEST: &[&str] = &["libwayland-bin", "wlcs", "wlr-randr"];
+/// To check the protocol (wayland-scanner) and the compositor's conformance (WLCS), to set outputs, and
+/// to draw by OpenGL ES.
+pub(crate) const TEST: &[&str] = &[
+    "libwayland-bin",
+    "wlcs",
+    "wlr-randr",
+    "libegl1",
+    "libegl-mesa0",
+    "libgles2",
+    "libgl1-mesa-dri",
+];
 
 /// Unmodified Wayland programs, for the tests of the proxy to run.
 pub(crate) const PROGRAMS: &[&str] = &[

@@ -6,7 +6,9 @@ use clap::{Parser, ValueEnum};
 
 use crate::{
     backend::BackendKind,
-    config::{self, Config, ConfigError, DomainConfig, DomainName, OutputSize, SocketName},
+    config::{
+        self, Config, ConfigError, DomainConfig, DomainName, OutputSize, RendererChoice, SocketName,
+    },
     domain::{AnyDomain, DomainAddress},
     outputs::settings::OutputConfig,
 };
@@ -21,6 +23,10 @@ pub struct Cli {
     /// What the picture is drawn on
     #[arg(long, value_enum, default_value_t = BackendChoice::Auto)]
     pub backend: BackendChoice,
+
+    /// What draws the picture; `auto` if not given
+    #[arg(long, value_enum)]
+    pub renderer: Option<RendererChoice>,
 
     /// Size of the output of the headless back end, for example 1280x800
     #[arg(long, value_name = "WxH")]
@@ -122,6 +128,9 @@ impl Cli {
             Some(path) => Config::read(path)?,
             None => Config::default(),
         };
+        if let Some(renderer) = self.renderer {
+            config.renderer = renderer;
+        }
         if let Some(size) = self.size {
             config.size = size;
         }

@@ -7,6 +7,7 @@ use std::{
     str::FromStr,
 };
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -28,6 +29,8 @@ pub struct Config {
     /// Outputs: the headless ones that there are, and how others are set.
     #[serde(rename = "output")]
     pub outputs: Vec<OutputConfig>,
+    /// What draws.
+    pub renderer: RendererChoice,
     /// The colour behind all windows.
     pub background: Background,
     /// Whether the cursor is drawn; when not set, where there is a screen to see it on.
@@ -353,6 +356,19 @@ impl Default for Background {
     }
 }
 
+/// What draws.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum RendererChoice {
+    /// OpenGL ES where there is a GPU and a screen, else Pixman
+    #[default]
+    Auto,
+    /// Pixman: the processor. The same pixels on every machine
+    Pixman,
+    /// OpenGL ES
+    Gles,
+}
+
 /// How often a headless output shows a new picture. Written as pictures a second; 0 means as soon
 /// as there is something new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -482,6 +498,7 @@ mod tests {
             size = "800x600"
             socket = "wayland-guests"
             refresh = 0
+            renderer = "gles"
             background = "#101010"
             [[output]]
             name = "LEFT"
@@ -509,6 +526,7 @@ mod tests {
         assert_eq!(config.refresh.period(), None);
         assert_eq!(config.outputs[0].scale.factor(), 1.5);
         assert!(config.outputs[0].off);
+        assert_eq!(config.renderer, RendererChoice::Gles);
         assert_eq!(&*config.domains[0].name, "work");
         assert_eq!(config.domains[0].address, Some(DomainAddress::Shm("/run/work.sock".into())));
         assert_eq!(config.domains[1].address, None);

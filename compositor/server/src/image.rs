@@ -75,6 +75,12 @@ impl Image {
         Image::from_rgb(width, height, pixels)
     }
 
+    /// A picture from rows of red, green, blue and a byte that is ignored.
+    pub fn from_rgbx(width: u32, height: u32, rows: &[u8]) -> Result<Image, ImageError> {
+        let pixels = rows.chunks_exact(4).flat_map(|pixel| &pixel[..3]).copied().collect();
+        Image::from_rgb(width, height, pixels)
+    }
+
     /// A picture of one colour.
     pub(crate) fn filled(width: u32, height: u32, colour: Colour) -> Result<Image, ImageError> {
         let error = ImageError::Size { width, height, bytes: 0 };
@@ -252,6 +258,17 @@ pub fn compare(a: &Image, b: &Image) -> Option<Difference> {
     Some(difference)
 }
 
+/// How far two pictures of one size are apart: how many pixels differ by more than `tolerance` in a
+/// colour, and by how much any differs at most.
+pub fn distance(a: &Image, b: &Image, tolerance: u8) -> (usize, u8) {
+    let pixels = a.pixels.chunks_exact(3).zip(b.pixels.chunks_exact(3));
+    let farthest =
+        pixels.map(|(a, b)| a.iter().zip(b).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or_default());
+    farthest.fold((0, 0), |(beyond, most), apart| {
+        (beyond + usize::from(apart > tolerance), most.max(apart))
+    })
+}
+
 /// What marks a pixel that differs.
 const MARK: Colour = Colour::new(255, 0, 128);
 /// What lies between the three pictures, and where one of them has nothing.
@@ -295,6 +312,14 @@ mod tests {
     #[test]
     fn equal_pictures_do_not_differ() {
         assert_eq!(compare(&grey(5, 4), &grey(5, 4)), None);
+    }
+
+    #[test]
+    fn the_farthest_pixel_is_told() {
+        let (a, mut b) = (grey(5, 4), grey(5, 4));
+        b.set_pixel(3, 2, Colour::new(90, 95, 90));
+        b.set_pixel(1, 1, Colour::new(88, 90, 90));
+        assert_eq!(distance(&a, &b, 2), (1, 5));
     }
 
     #[test]

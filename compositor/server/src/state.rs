@@ -4,6 +4,7 @@ use std::{collections::HashMap, io, os::unix::net::UnixStream, sync::Arc};
 
 use hyper_dmabuf::{domain::DomainId, grant::ForeignMemory};
 use smithay::{
+    backend::allocator::Format as BufferFormat,
     desktop::PopupManager,
     input::{
         Seat, SeatState,
@@ -166,7 +167,7 @@ impl State {
     ) -> Result<State, StartError> {
         let handle = display.handle();
         handle.set_default_max_buffer_size(MOST_UNREAD);
-        let (backend, found) = Backend::start(kind, &config)?;
+        let (mut backend, found) = Backend::start(kind, &config)?;
         let show_cursor = config.cursor.unwrap_or_else(|| backend.shows_cursor());
         let clock = Clock::<Monotonic>::new();
         let mut seat_state = SeatState::new();
@@ -177,7 +178,7 @@ impl State {
                 &handle,
                 [Format::Abgr8888, Format::Xbgr8888, Format::Argb2101010, Format::Xrgb2101010],
             ),
-            dmabuf: DmabufState::new(),
+            dmabuf: offer_dmabufs(&handle, backend.dmabuf_formats()),
             hyper_dmabuf: HyperDmabufState::new::<State>(&handle, DomainId::DISPLAY)
                 .map_err(StartError::EventLoop)?,
             xdg_shell: XdgShellState::new_with_capabilities::<State>(
@@ -201,7 +202,8 @@ impl State {
             },
         };
         dispatch_clients_in(&loop_handle, display).map_err(StartError::EventLoop)?;
-        tracing::info!(backend = backend.name(), outputs = found.len(), "started");
+        let (name, renderer) = (backend.name(), backend.renderer_name());
+        tracing::info!(backend = name, renderer, outputs = found.len(), "started");
         let mut state = State {
             domains: Domains::from_config(&config.domains),
             theme: FrameTheme::new(&config.frame, config.background.0),
@@ -273,6 +275,15 @@ impl State {
     pub fn pictures_drawn(&self) -> u64 {
         self.outputs.iter().map(|view| view.pictures_since_start).sum()
     }
+}
+
+/// `zwp_linux_dmabuf_v1` with what the renderer draws; it is not offered where that is nothing.
+fn offer_dmabufs(handle: &DisplayHandle, formats: Vec<BufferFormat>) -> DmabufState {
+    let mut state = DmabufState::new();
+    if !formats.is_empty() {
+        state.create_global::<State>(handle, formats);
+    }
+    state
 }
 
 fn new_seat(

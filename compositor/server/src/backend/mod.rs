@@ -1,15 +1,19 @@
 //! What pictures are drawn with, and what shows them.
 //!
-//! Only this module tells back ends apart. A new one (KMS, a window of another compositor) is one
-//! more variant of [`Backend`], with its own renderer: [`render::elements`](crate::render::elements)
-//! is written for any.
+//! Only this module tells back ends apart. A new one (a window of another compositor) is one more
+//! variant of [`Backend`]. What draws is a [`drawer`](drawer::Drawer), and
+//! [`render::elements`](crate::render::elements) is written for any.
 
+pub mod drawer;
 pub mod headless;
 
 use std::time::Duration;
 
 use smithay::{
-    backend::renderer::element::RenderElementStates,
+    backend::{
+        allocator::{Format, dmabuf::Dmabuf},
+        renderer::element::RenderElementStates,
+    },
     output::{Mode, Output},
 };
 
@@ -99,7 +103,11 @@ impl Backend {
     /// Let an output have other pixels.
     pub fn set_mode(&mut self, output: &Output, mode: Mode) -> Result<(), BackendError> {
         match self {
-            Backend::Headless(headless) => headless.set_mode(output, mode),
+            // Memory for it is made when it is drawn.
+            Backend::Headless(_) => {
+                tracing::debug!(output = %output.name(), ?mode, "another mode");
+                Ok(())
+            }
         }
     }
 
@@ -108,7 +116,7 @@ impl Backend {
         match self {
             Backend::Headless(headless) => {
                 if !on {
-                    headless.forget(output);
+                    headless.drawer().forget(output);
                 }
                 Ok(())
             }
@@ -118,7 +126,28 @@ impl Backend {
     /// An output is not there any more.
     pub fn output_gone(&mut self, output: &Output) {
         match self {
-            Backend::Headless(headless) => headless.forget(output),
+            Backend::Headless(headless) => headless.drawer().forget(output),
+        }
+    }
+
+    /// The dma-bufs that can be drawn without a copy.
+    pub fn dmabuf_formats(&mut self) -> Vec<Format> {
+        match self {
+            Backend::Headless(headless) => headless.drawer().dmabuf_formats(),
+        }
+    }
+
+    /// Whether this dma-buf can be drawn.
+    pub fn accepts(&mut self, dmabuf: &Dmabuf) -> bool {
+        match self {
+            Backend::Headless(headless) => headless.drawer().accepts(dmabuf),
+        }
+    }
+
+    /// What draws, in words.
+    pub fn renderer_name(&mut self) -> &'static str {
+        match self {
+            Backend::Headless(headless) => headless.drawer().name(),
         }
     }
 
