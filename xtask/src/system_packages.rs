@@ -9,7 +9,16 @@ use crate::paths;
 use crate::step::{self, Verdict};
 
 /// To compile and link.
-pub(crate) const BUILD: &[&str] = &["gcc", "pkg-config", "libxkbcommon-dev", "libpixman-1-dev"];
+pub(crate) const BUILD: &[&str] = &[
+    "gcc",
+    "pkg-config",
+    "libxkbcommon-dev",
+    "libpixman-1-dev",
+    "libudev-dev",
+    "libinput-dev",
+    "libseat-dev",
+    "libgbm-dev",
+];
 
 /// To run the compositor: it makes keymaps.
 pub(crate) const RUN: &[&str] = &["xkb-data"];
@@ -53,6 +62,19 @@ pub(crate) const LAB: &[&str] = &[
     "foot",
     "weston",
     "fonts-dejavu-core",
+];
+
+/// To boot a machine with a screen, see `screen/images`, and the unmodified program that runs there.
+pub(crate) const SCREEN: &[&str] = &[
+    "qemu-system-x86",
+    "busybox-static",
+    "cpio",
+    "xz-utils",
+    "kmod",
+    "udev",
+    "seatd",
+    "libinput-bin",
+    "weston",
 ];
 
 /// Sees to it that the packages are installed, or says how to.

@@ -73,6 +73,8 @@ Look at a running compositor with hyper-dmabufctl. Say more with RUST_LOG=debug.
 pub enum BackendChoice {
     /// The best there is on this machine
     Auto,
+    /// A real screen with keyboard and pointer: on a terminal of a machine with a GPU
+    Drm,
     /// No screen: pictures are only seen through hyper-dmabufctl
     Headless,
 }
@@ -80,7 +82,9 @@ pub enum BackendChoice {
 impl From<BackendChoice> for BackendKind {
     fn from(choice: BackendChoice) -> BackendKind {
         match choice {
-            BackendChoice::Auto | BackendChoice::Headless => BackendKind::Headless,
+            BackendChoice::Auto => BackendKind::best(),
+            BackendChoice::Drm => BackendKind::Drm,
+            BackendChoice::Headless => BackendKind::Headless,
         }
     }
 }

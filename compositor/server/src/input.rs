@@ -23,7 +23,9 @@ use crate::{
 /// The left button, in the kernel's numbers (`BTN_LEFT`, linux/input-event-codes.h).
 pub const LEFT_BUTTON: u32 = 0x110;
 /// From the kernel's key numbers to xkb's.
-const XKB_OFFSET: u32 = 8;
+pub(crate) const XKB_OFFSET: u32 = 8;
+/// The keysyms by which xkb's maps switch terminals: Ctrl+Alt+F1 to F12.
+const SWITCH_TERMINAL: std::ops::RangeInclusive<u32> = 0x1008_fe01..=0x1008_fe0c;
 
 /// Something that a person did.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -149,7 +151,7 @@ impl State {
         pointer.frame(self);
     }
 
-    fn pointer_button(&mut self, button: u32, pressed: bool, time: u32) {
+    pub(crate) fn pointer_button(&mut self, button: u32, pressed: bool, time: u32) {
         let Some(pointer) = self.seat.get_pointer() else { return };
         let serial = SERIAL_COUNTER.next_serial();
         if pressed && !pointer.is_grabbed() {
@@ -192,7 +194,7 @@ impl State {
         }
     }
 
-    fn pointer_axis(&mut self, horizontal: f64, vertical: f64, time: u32) {
+    pub(crate) fn pointer_axis(&mut self, horizontal: f64, vertical: f64, time: u32) {
         let Some(pointer) = self.seat.get_pointer() else { return };
         let mut frame = AxisFrame::new(time).source(AxisSource::Wheel);
         for (axis, value) in [(Axis::Horizontal, horizontal), (Axis::Vertical, vertical)] {
@@ -205,15 +207,31 @@ impl State {
         pointer.frame(self);
     }
 
-    fn key(&mut self, key: u32, pressed: bool, time: u32) {
+    pub(crate) fn key(&mut self, key: u32, pressed: bool, time: u32) {
         let Some(keyboard) = self.seat.get_keyboard() else { return };
         let state = if pressed { KeyState::Pressed } else { KeyState::Released };
         let code = Keycode::new(key.saturating_add(XKB_OFFSET));
         let serial = SERIAL_COUNTER.next_serial();
-        keyboard.input::<(), _>(self, code, state, serial, time, |_, _, _| FilterResult::Forward);
+        let terminal = keyboard.input(self, code, state, serial, time, |_, _, key| {
+            let symbol = key.modified_sym().raw();
+            if pressed && SWITCH_TERMINAL.contains(&symbol) {
+                FilterResult::Intercept((symbol - SWITCH_TERMINAL.start()) as i32 + 1)
+            } else {
+                FilterResult::Forward
+            }
+        });
+        if let Some(number) = terminal {
+            self.backend.switch_terminal(number);
+        }
     }
 
-    fn touch(&mut self, finger: u32, location: Point<f64, Logical>, down: bool, time: u32) {
+    pub(crate) fn touch(
+        &mut self,
+        finger: u32,
+        location: Point<f64, Logical>,
+        down: bool,
+        time: u32,
+    ) {
         let location = self.outputs.confine(location);
         let Some(touch) = self.seat.get_touch() else { return };
         let focus = self.surface_under(location);
@@ -233,7 +251,7 @@ impl State {
         touch.frame(self);
     }
 
-    fn touch_up(&mut self, finger: u32, time: u32) {
+    pub(crate) fn touch_up(&mut self, finger: u32, time: u32) {
         let Some(touch) = self.seat.get_touch() else { return };
         let slot = TouchSlot::from(Some(finger));
         touch.up(self, &UpEvent { slot, serial: SERIAL_COUNTER.next_serial(), time });

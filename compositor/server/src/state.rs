@@ -92,6 +92,8 @@ pub struct State {
     pub(crate) backend: Backend,
     /// All outputs.
     pub outputs: Outputs,
+    /// Another terminal has the screen, so that nothing is drawn.
+    pub(crate) shown_elsewhere: bool,
     /// The `xdg_surface` whose request is being handled; Smithay does not hand it on.
     pub(crate) xdg_surface_in_request: Option<XdgSurface>,
     /// How many rectangles each region of each client was made of.
@@ -167,7 +169,7 @@ impl State {
     ) -> Result<State, StartError> {
         let handle = display.handle();
         handle.set_default_max_buffer_size(MOST_UNREAD);
-        let (mut backend, found) = Backend::start(kind, &config)?;
+        let (mut backend, found) = Backend::start(kind, &config, &loop_handle)?;
         let show_cursor = config.cursor.unwrap_or_else(|| backend.shows_cursor());
         let clock = Clock::<Monotonic>::new();
         let mut seat_state = SeatState::new();
@@ -208,6 +210,7 @@ impl State {
             domains: Domains::from_config(&config.domains),
             theme: FrameTheme::new(&config.frame, config.background.0),
             outputs: Outputs::default(),
+            shown_elsewhere: false,
             config,
             loop_handle,
             loop_signal: None,

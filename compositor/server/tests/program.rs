@@ -15,7 +15,8 @@ const CONTROL: &str = env!("CARGO_BIN_EXE_hyper-dmabufctl");
 /// The compositor with a runtime directory of its own.
 fn compositor(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hyper-dmabuf-compositor"));
-    command.env("XDG_RUNTIME_DIR", directory).env_remove("RUST_LOG").args(["--size", "320x200"]);
+    command.env("XDG_RUNTIME_DIR", directory).env_remove("RUST_LOG");
+    command.args(["--backend", "headless", "--size", "320x200"]);
     command
 }
 
@@ -83,7 +84,7 @@ fn it_rests_and_then_lets_domains_in_again(most_descriptors: u32) {
     command.args(["-c", &format!("ulimit -n {most_descriptors}; exec \"$@\""), "sh"]);
     command.arg(env!("CARGO_BIN_EXE_hyper-dmabuf-compositor"));
     command.env("XDG_RUNTIME_DIR", directory.path()).env_remove("RUST_LOG");
-    command.args(["--domain", &format!("work=shm:{}", path.display())]);
+    command.args(["--backend", "headless", "--domain", &format!("work=shm:{}", path.display())]);
     let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.any(|line| line.contains("awaiting a domain")));

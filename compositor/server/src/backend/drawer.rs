@@ -3,16 +3,21 @@
 
 use std::{collections::HashMap, fmt::Display};
 
+#[cfg(all(feature = "drm", feature = "gles"))]
+use smithay::backend::{allocator::gbm::GbmDevice, drm::DrmDeviceFd, egl::EGLDevice};
 #[cfg(feature = "gles")]
 use smithay::backend::{
     egl::{EGLContext, EGLDisplay, native::EGLSurfacelessDisplay},
-    renderer::gles::{GlesRenderbuffer, GlesRenderer},
+    renderer::{
+        ImportDma,
+        gles::{GlesRenderbuffer, GlesRenderer},
+    },
 };
 use smithay::{
     backend::{
         allocator::{Format, Fourcc, dmabuf::Dmabuf},
         renderer::{
-            Bind, ExportMem, ImportAll, ImportDma, ImportMem, Offscreen, Renderer,
+            Bind, ExportMem, ImportAll, ImportMem, Offscreen, Renderer,
             damage::OutputDamageTracker, element::RenderElementStates, pixman::PixmanRenderer,
         },
     },
@@ -93,6 +98,20 @@ impl Drawer {
         Drawer::gles_of(display.map_err(|e| failed(OPENGL, "cannot start")(&e))?)
     }
 
+    /// OpenGL ES on this GPU. Unless it is asked for, only if the GPU does it: Mesa lets the processor
+    /// do it elsewhere, which Pixman does better.
+    #[cfg(all(feature = "drm", feature = "gles"))]
+    pub fn gles_on(gbm: GbmDevice<DrmDeviceFd>, asked_for: bool) -> Result<Drawer, DrawError> {
+        let error = failed(OPENGL, "cannot start");
+        // SAFETY: the display is made of the device's own descriptor, which it keeps open.
+        let display = unsafe { EGLDisplay::new(gbm) }.map_err(|e| error(&e))?;
+        let device = EGLDevice::device_for_display(&display).map_err(|e| error(&e))?;
+        if device.is_software() && !asked_for {
+            return Err(error(&"the processor would do it"));
+        }
+        Drawer::gles_of(display)
+    }
+
     #[cfg(feature = "gles")]
     fn gles_of(display: EGLDisplay) -> Result<Drawer, DrawError> {
         let error = failed(OPENGL, "cannot start");
@@ -145,18 +164,19 @@ impl Drawer {
 
     /// Whether it can draw this dma-buf.
     pub fn accepts(&mut self, dmabuf: &Dmabuf) -> bool {
-        let imported = match self {
-            Drawer::Pixman(_) => return false,
-            #[cfg(feature = "gles")]
-            Drawer::Gles(memory) => memory.renderer.import_dmabuf(dmabuf, None),
-        };
-        #[cfg(feature = "gles")]
-        match imported {
-            Ok(_) => true,
-            Err(error) => {
-                tracing::debug!(%error, "a dma-buf cannot be drawn");
+        match self {
+            Drawer::Pixman(_) => {
+                tracing::debug!(?dmabuf, "Pixman draws no dma-bufs");
                 false
             }
+            #[cfg(feature = "gles")]
+            Drawer::Gles(memory) => match memory.renderer.import_dmabuf(dmabuf, None) {
+                Ok(_) => true,
+                Err(error) => {
+                    tracing::debug!(%error, "a dma-buf cannot be drawn");
+                    false
+                }
+            },
         }
     }
 }
@@ -192,6 +212,12 @@ where
     R::TextureId: Clone + Send + 'static,
     R::Error: Display,
 {
+    /// The renderer, to draw into other memory.
+    #[cfg(feature = "drm")]
+    pub fn renderer(&mut self) -> &mut R {
+        &mut self.renderer
+    }
+
     fn draw(
         &mut self,
         output: &Output,

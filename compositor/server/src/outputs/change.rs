@@ -143,7 +143,7 @@ impl State {
         for (id, change) in changes {
             let view = self.outputs.get(*id).ok_or_else(|| unknown(*id))?;
             if let Some(mode) = change.mode
-                && !self.backend.has_mode(&view.output, mode)
+                && self.backend.find_mode(&view.output, mode).is_none()
             {
                 let (name, width, height) = (view.output.name(), mode.size.w, mode.size.h);
                 return Err(OutputError::Mode { name, width, height });
@@ -157,11 +157,7 @@ impl State {
         let next = layout::next_position(others.map(OutputView::area));
         let view = self.outputs.get_mut(id).ok_or_else(|| unknown(id))?;
         let before = view.output.current_mode();
-        let mode = change.mode.map(|mode| match before {
-            // Who does not care how often gets what there was.
-            Some(before) if mode.refresh == 0 => Mode { refresh: before.refresh, ..mode },
-            _ => mode,
-        });
+        let mode = change.mode.and_then(|mode| self.backend.find_mode(&view.output, mode));
         if let Some(mode) = mode.filter(|mode| Some(*mode) != before) {
             self.backend.set_mode(&view.output, mode)?;
             view.period = view.period.and_then(|_| period_of(mode));

@@ -37,10 +37,10 @@ impl State {
         let Some(view) = self.outputs.by_name(&wanted.name) else {
             return Err(OutputError::Unknown(wanted.name.clone()));
         };
-        let refresh = view.output.current_mode().map_or(60_000, |mode| mode.refresh);
         let mode = wanted.size.map(|size| Mode {
             size: (i32::from(size.width), i32::from(size.height)).into(),
-            refresh,
+            // As often as it can.
+            refresh: 0,
         });
         let change = OutputChange {
             on: wanted.on,

@@ -24,13 +24,16 @@ use smithay::{
 };
 
 use crate::{
-    backend::BackendError,
+    backend::{Backend, BackendError},
     client::ClientState,
     outputs::{OutputId, layout},
     render::{elements::Scene, redraw::RedrawState},
     shell::popups,
     state::State,
 };
+
+/// How long an output rests when a picture could not be drawn or shown.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 /// An output and what is on its way to it.
 pub struct OutputView {
@@ -171,15 +174,32 @@ impl State {
 
     /// Draw where something has changed and the last picture is seen.
     pub(crate) fn redraw_if_queued(&mut self) {
+        if self.shown_elsewhere {
+            return;
+        }
         let due = self.outputs.shown().filter(|view| view.redraw.is_queued());
         for id in due.map(|view| view.id).collect::<Vec<_>>() {
             if let Err(error) = self.render_output(id) {
-                // Drawing again at once would fail again at once.
-                if let Some(view) = self.outputs.get_mut(id) {
-                    view.redraw = RedrawState::Idle;
-                }
                 tracing::error!(%error, "a picture is lost");
+                self.draw_later(id);
             }
+        }
+    }
+
+    /// Drawing has failed, and at once would fail again: let a while pass.
+    fn draw_later(&mut self, id: OutputId) {
+        if let Some(view) = self.outputs.get_mut(id) {
+            view.redraw = RedrawState::Idle;
+        }
+        let timer = Timer::from_duration(AFTER_FAILURE);
+        let inserted = self.loop_handle.insert_source(timer, move |_, (), state| {
+            if let Some(view) = state.outputs.get_mut(id).filter(|view| view.is_on()) {
+                view.redraw.queue();
+            }
+            TimeoutAction::Drop
+        });
+        if let Err(error) = inserted {
+            tracing::error!(%error, "nothing is drawn until something changes");
         }
     }
 
@@ -192,22 +212,18 @@ impl State {
         Ok(())
     }
 
+    /// Whatever was on its way to the outputs is lost: draw all of them.
+    #[cfg(feature = "drm")]
+    pub(crate) fn redraw_afresh(&mut self) {
+        for view in self.outputs.iter_mut().filter(|view| view.is_on()) {
+            view.redraw = RedrawState::Queued;
+        }
+    }
+
     /// Draw one output now.
     pub(crate) fn render_output(&mut self, id: OutputId) -> Result<(), BackendError> {
-        self.refresh_frames();
-        self.cursor.prepare(&self.outputs.scales());
-        let smallest = self.outputs.smallest_size();
-        let Some(view) = self.outputs.get(id) else { return Ok(()) };
-        let scene = Scene {
-            area: view.area(),
-            scale: view.scale(),
-            smallest_output: smallest,
-            cursor: self.cursor.view(self.pointer_location),
-            windows: self.windows.as_slice(),
-            theme: &self.theme,
-            background: self.config.background.0,
-        };
-        let rendered = self.backend.render(&view.output, &scene)?;
+        let Some(rendered) = self.with_scene(id, Backend::render) else { return Ok(()) };
+        let rendered = rendered?;
         self.collect_waiting(id);
         let Some(view) = self.outputs.get_mut(id) else { return Ok(()) };
         view.pictures += 1;
@@ -231,6 +247,28 @@ impl State {
             Some(_) => {}
         }
         Ok(())
+    }
+
+    /// What is to be drawn on an output, handed to the back end; `None` if there is no such output.
+    pub(crate) fn with_scene<R>(
+        &mut self,
+        id: OutputId,
+        draw: impl FnOnce(&mut Backend, &Output, &Scene<'_>) -> R,
+    ) -> Option<R> {
+        self.refresh_frames();
+        self.cursor.prepare(&self.outputs.scales());
+        let smallest = self.outputs.smallest_size();
+        let view = self.outputs.get(id)?;
+        let scene = Scene {
+            area: view.area(),
+            scale: view.scale(),
+            smallest_output: smallest,
+            cursor: self.cursor.view(self.pointer_location),
+            windows: self.windows.as_slice(),
+            theme: &self.theme,
+            background: self.config.background.0,
+        };
+        Some(draw(&mut self.backend, &view.output, &scene))
     }
 
     /// Collect those who want to know when the picture of this output is seen: of each surface that

@@ -3,7 +3,7 @@
 use smithay::utils::{Logical, Point, Rectangle};
 
 use crate::{
-    backend::BackendError,
+    backend::{Backend, BackendError},
     colour::Colour,
     image::{Image, ImageError},
     outputs::{OutputId, change::OutputError},
@@ -52,18 +52,20 @@ impl State {
     /// The pixels of the output of this name as they were drawn last: as it is mounted.
     pub fn scanned_out(&mut self, name: &str) -> Result<Image, ScreenshotError> {
         let view = self.outputs.by_name(name).filter(|view| view.is_on());
-        let view = view.ok_or_else(|| OutputError::Unknown(name.to_owned()))?;
-        Ok(self.backend.read_back(&view.output)?)
+        let id = view.map(|view| view.id).ok_or_else(|| OutputError::Unknown(name.to_owned()))?;
+        let captured = self.with_scene(id, Backend::capture).ok_or(ScreenshotError::NoOutput)?;
+        Ok(captured?)
     }
 
     fn picture_of(&mut self, id: OutputId) -> Result<Image, ScreenshotError> {
         let Some(view) = self.outputs.get(id) else { return Err(ScreenshotError::NoOutput) };
-        if view.redraw.is_queued() || view.has_unseen_changes() {
+        let transform = view.output.current_transform();
+        let unseen = view.redraw.is_queued() || view.has_unseen_changes();
+        if unseen && self.backend.keeps_pictures() {
             self.render_output(id)?;
         }
-        let Some(view) = self.outputs.get(id) else { return Err(ScreenshotError::NoOutput) };
-        let transform = view.output.current_transform();
-        Ok(self.backend.read_back(&view.output)?.as_seen_through(transform))
+        let captured = self.with_scene(id, Backend::capture).ok_or(ScreenshotError::NoOutput)?;
+        Ok(captured?.as_seen_through(transform))
     }
 
     fn picture_of_all(&mut self, ids: &[OutputId]) -> Result<Image, ScreenshotError> {
