@@ -74,6 +74,10 @@ pub(crate) const SCREEN: &[&str] = &[
     "udev",
     "seatd",
     "libinput-bin",
+    "libegl1",
+    "libegl-mesa0",
+    "libgles2",
+    "libgl1-mesa-dri",
     "weston",
 ];
 

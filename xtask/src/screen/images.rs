@@ -44,6 +44,8 @@ impl Images {
         remove(run_in)?;
         fs::create_dir_all(run_in.join("shared"))
             .with_context(|| format!("cannot make {}", run_in.display()))?;
+        // Too large for the machine's memory.
+        run(Command::new(scripts().join("mesa")).arg(run_in.join("shared/mesa")))?;
         let initramfs = run_in.join("initramfs");
         let packed = run_in.join("programs");
         run(Command::new(scripts().join("programs"))

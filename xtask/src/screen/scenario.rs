@@ -11,7 +11,7 @@ use super::picture::Picture;
 use crate::demo::{self, GUESTS, Shows, until};
 
 /// How long one thing may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 pub(crate) struct Scenario<'a> {
     machine: Machine,
@@ -55,7 +55,7 @@ impl<'a> Scenario<'a> {
 
     pub(crate) fn play(&mut self) -> anyhow::Result<()> {
         type Part<'a> = (&'static str, fn(&mut Scenario<'a>) -> anyhow::Result<()>);
-        let parts: [Part<'a>; 8] = [
+        let parts: [Part<'a>; 9] = [
             ("the screen shows what the headless back end shows", Self::the_same_picture),
             ("nothing is drawn while nothing changes", Self::rests),
             ("keys arrive", Self::keys),
@@ -64,6 +64,7 @@ impl<'a> Scenario<'a> {
             ("another terminal and back", Self::terminals),
             ("an output is plugged, and its window stays within reach", Self::plugs),
             ("it ends when asked, and gives the screen back", Self::ends),
+            ("OpenGL ES shows the same, into the GPU's own buffers", Self::opengl),
         ];
         let mut passed = 0;
         let count = parts.len();
@@ -132,14 +133,15 @@ impl<'a> Scenario<'a> {
         result.with_context(|| format!("{differing} pixels differ in seen.ppm"))
     }
 
-    fn the_same_picture(&mut self) -> anyhow::Result<()> {
+    /// Starts the compositor, and the two guests.
+    fn show(&mut self, renderer: &str, environment: &str) -> anyhow::Result<()> {
         let domains: Vec<String> =
             GUESTS.iter().map(|(name, _)| format!("--domain {name}=shm:/run/{name}")).collect();
         // Without a cursor, which the headless back end does not draw.
         self.machine.shell.run("echo 'cursor = false' > /run/config.toml")?;
         self.machine.shell.run(&format!(
-            "hyper-dmabuf-compositor --backend drm --config /run/config.toml --socket screen {} \
-             > /run/compositor.log 2>&1 &",
+            "{environment} hyper-dmabuf-compositor --backend drm --renderer {renderer} \
+             --config /run/config.toml --socket screen {} > /run/compositor.log 2>&1 &",
             domains.join(" ")
         ))?;
         self.until("the compositor answers", |scenario| {
@@ -163,6 +165,11 @@ impl<'a> Scenario<'a> {
                 Ok(shown.then_some(()))
             })?;
         }
+        Ok(())
+    }
+
+    fn the_same_picture(&mut self) -> anyhow::Result<()> {
+        self.show("pixman", "")?;
         let expected = Picture::read_png(self.expected)?;
         self.until_seen(&expected, "the screen shows the same")?;
         // What it says it shows is that, too.
@@ -357,5 +364,17 @@ impl<'a> Scenario<'a> {
             Ok((!runs).then_some(()))
         })?;
         self.says("asked to end")
+    }
+
+    fn opengl(&mut self) -> anyhow::Result<()> {
+        let mesa = "LD_LIBRARY_PATH=/shared/mesa LIBGL_DRIVERS_PATH=/shared/mesa/dri \
+                    __EGL_VENDOR_LIBRARY_DIRS=/shared/mesa/vendors";
+        self.show("gles", mesa)?;
+        let expected = Picture::read_png(self.expected)?;
+        self.until_seen(&expected, "the screen shows the same")?;
+        self.machine.monitor.keys(&["ctrl", "alt", "f2"])?;
+        self.says("another terminal is on the screen")?;
+        self.machine.shell.run("chvt 1")?;
+        self.until_seen(&expected, "the screen shows the same again")
     }
 }

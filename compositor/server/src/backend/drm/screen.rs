@@ -10,7 +10,7 @@ use smithay::{
         allocator::{Fourcc, dmabuf::Dmabuf, dumb::DumbAllocator},
         drm::{
             DrmDevice, DrmDeviceFd, DrmSurface,
-            compositor::{DrmCompositor, FrameFlags},
+            compositor::{DrmCompositor, FrameFlags, PrimaryPlaneElement},
         },
         renderer::Bind,
     },
@@ -216,6 +216,13 @@ impl Screen {
                 let result = $compositor
                     .render_frame($renderer, &elements, background, flags)
                     .map_err(|e| cannot_draw(&e))?;
+                // Where the kernel cannot wait for the renderer before it flips.
+                if result.needs_sync()
+                    && let PrimaryPlaneElement::Swapchain(element) = &result.primary_element
+                    && element.sync.wait().is_err()
+                {
+                    tracing::debug!("a picture may be shown before it is whole");
+                }
                 let (changed, states) = (!result.is_empty, result.states);
                 if changed {
                     $compositor.queue_frame(()).map_err(|e| cannot_show(&e))?;
