@@ -1,8 +1,10 @@
-//! The project's chores: `cargo xtask test`, `cargo xtask demo` and `cargo xtask lab`.
+//! The project's chores: `cargo xtask test`, `cargo xtask demo`, `cargo xtask screen` and
+//! `cargo xtask lab`.
 
 mod demo;
 mod lab;
 mod paths;
+mod screen;
 mod step;
 mod system_packages;
 mod test;
@@ -37,6 +39,11 @@ enum Chore {
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
+    /// Test the compositor on a screen, in an emulated machine
+    ///
+    /// Boots Debian's kernel under QEMU with a GPU, a keyboard and a tablet, and compares what is seen
+    /// there with what the headless back end shows. Needs Debian 12.
+    Screen,
     /// Test on a real Xen, in an emulated machine
     ///
     /// Boots Xen with a dom0 and several guests under QEMU, which needs no support from the
@@ -59,6 +66,7 @@ fn main() -> ExitCode {
             let out = out.unwrap_or_else(|| paths::target().join("demo"));
             demo::run(&out).map(|()| ExitCode::SUCCESS)
         }
+        Chore::Screen => screen::run().map(|()| ExitCode::SUCCESS),
         Chore::Lab { parts, keep } => lab::run(&parts, keep).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {

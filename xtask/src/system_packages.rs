@@ -9,13 +9,31 @@ use crate::paths;
 use crate::step::{self, Verdict};
 
 /// To compile and link.
-pub(crate) const BUILD: &[&str] = &["gcc", "pkg-config", "libxkbcommon-dev", "libpixman-1-dev"];
+pub(crate) const BUILD: &[&str] = &[
+    "gcc",
+    "pkg-config",
+    "libxkbcommon-dev",
+    "libpixman-1-dev",
+    "libudev-dev",
+    "libinput-dev",
+    "libseat-dev",
+    "libgbm-dev",
+];
 
 /// To run the compositor: it makes keymaps.
 pub(crate) const RUN: &[&str] = &["xkb-data"];
 
-/// To check the protocol (wayland-scanner), and the compositor's conformance (WLCS).
-pub(crate) const TEST: &[&str] = &["libwayland-bin", "wlcs"];
+/// To check the protocol (wayland-scanner) and the compositor's conformance (WLCS), to set outputs, and
+/// to draw by OpenGL ES.
+pub(crate) const TEST: &[&str] = &[
+    "libwayland-bin",
+    "wlcs",
+    "wlr-randr",
+    "libegl1",
+    "libegl-mesa0",
+    "libgles2",
+    "libgl1-mesa-dri",
+];
 
 /// Unmodified Wayland programs, for the tests of the proxy to run.
 pub(crate) const PROGRAMS: &[&str] = &[
@@ -47,6 +65,23 @@ pub(crate) const LAB: &[&str] = &[
     "foot",
     "weston",
     "fonts-dejavu-core",
+];
+
+/// To boot a machine with a screen, see `screen/images`, and the unmodified program that runs there.
+pub(crate) const SCREEN: &[&str] = &[
+    "qemu-system-x86",
+    "busybox-static",
+    "cpio",
+    "xz-utils",
+    "kmod",
+    "udev",
+    "seatd",
+    "libinput-bin",
+    "libegl1",
+    "libegl-mesa0",
+    "libgles2",
+    "libgl1-mesa-dri",
+    "weston",
 ];
 
 /// Sees to it that the packages are installed, or says how to.

@@ -8,9 +8,9 @@ use std::time::Instant;
 use anyhow::Context;
 
 use crate::step::{self, Outcome, Verdict};
-use crate::system_packages::{self, BUILD, LAB, PROGRAMS, RUN, TEST, TOOLS};
+use crate::system_packages::{self, BUILD, LAB, PROGRAMS, RUN, SCREEN, TEST, TOOLS};
 use crate::test_counts::{Counts, summaries};
-use crate::{lab, paths};
+use crate::{lab, paths, screen};
 
 /// This program, even when the build step has put a new one in its place, for another to start.
 fn itself() -> Command {
@@ -20,7 +20,8 @@ fn itself() -> Command {
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     // All at once and first: two steps cannot install at the same time.
     let for_lab = if lab::impossible().is_none() { LAB } else { &[] };
-    system_packages::provide(&[BUILD, RUN, TEST, PROGRAMS, TOOLS, for_lab])?;
+    let for_screen = if screen::impossible().is_none() { SCREEN } else { &[] };
+    system_packages::provide(&[BUILD, RUN, TEST, PROGRAMS, TOOLS, for_lab, for_screen])?;
     println!("logs are in {}", paths::shown(&paths::logs()));
     let begun = Instant::now();
     let protocols = protocols()?;
@@ -63,17 +64,19 @@ fn compiled() -> Vec<Outcome> {
     let build = step::run("build", cargo("build").args(all).arg("--all-targets"));
     let mut outcomes = vec![clippy];
     if build.verdict == Verdict::Ok {
-        // The lab waits for its machine more than it computes.
-        let lab = thread::scope(|scope| {
+        // The lab and the screen wait for their machines more than they compute.
+        let [lab, screen] = thread::scope(|scope| {
             let lab = scope.spawn(lab);
+            let screen = scope.spawn(screen);
             outcomes.push(tests(all));
             outcomes.push(told(step::run("doctests", cargo("test").arg("--doc").args(all))));
             outcomes.push(conformance());
-            lab.join()
+            [lab.join(), screen.join()]
         });
         outcomes.push(lab.unwrap_or_else(|_| Outcome::failed("lab", "its thread panicked")));
+        outcomes.push(screen.unwrap_or_else(|_| Outcome::failed("screen", "its thread panicked")));
     } else {
-        for name in ["tests", "doctests", "wlcs", "lab"] {
+        for name in ["tests", "doctests", "wlcs", "lab", "screen"] {
             outcomes.push(Outcome::skipped(name, "the build failed"));
         }
     }
@@ -108,6 +111,14 @@ fn lab() -> Outcome {
         return Outcome::skipped("lab", &reason);
     }
     told(step::run("lab", itself().arg("lab")))
+}
+
+/// On a screen, in an emulated machine.
+fn screen() -> Outcome {
+    if let Some(reason) = screen::impossible() {
+        return Outcome::skipped("screen", &reason);
+    }
+    told(step::run("screen", itself().arg("screen")))
 }
 
 /// In a process of its own, so that its output is kept as every step's is.

@@ -6,8 +6,11 @@ use clap::{Parser, ValueEnum};
 
 use crate::{
     backend::BackendKind,
-    config::{self, Config, ConfigError, DomainConfig, DomainName, OutputSize, SocketName},
+    config::{
+        self, Config, ConfigError, DomainConfig, DomainName, OutputSize, RendererChoice, SocketName,
+    },
     domain::{AnyDomain, DomainAddress},
+    outputs::settings::OutputConfig,
 };
 
 /// Show guests' windows beside local ones on one screen, each in the frame of its domain.
@@ -21,9 +24,20 @@ pub struct Cli {
     #[arg(long, value_enum, default_value_t = BackendChoice::Auto)]
     pub backend: BackendChoice,
 
+    /// What draws the picture; `auto` if not given
+    #[arg(long, value_enum)]
+    pub renderer: Option<RendererChoice>,
+
     /// Size of the output of the headless back end, for example 1280x800
     #[arg(long, value_name = "WxH")]
     pub size: Option<OutputSize>,
+
+    /// An output of the headless back end, or how one of another is set; may be given more than once
+    ///
+    /// Write WIDTHxHEIGHT and what else there is to say, with commas between: `name=NAME`, `scale=1.5`,
+    /// `transform=90`, `position=X+Y`, `off`
+    #[arg(long = "output", value_name = "WxH[,WHAT=VALUE]…")]
+    pub outputs: Vec<OutputConfig>,
 
     /// Name of the Wayland socket, made in $XDG_RUNTIME_DIR; the first free wayland-N if not given
     #[arg(long, value_name = "NAME")]
@@ -48,6 +62,7 @@ pub struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   hyper-dmabuf-compositor --backend headless --size 1024x768 --socket wayland-9
+  hyper-dmabuf-compositor --output 1280x800 --output 1920x1080,scale=1.5
   hyper-dmabuf-compositor --domain work=shm:/run/work.sock -- foot
   hyper-dmabuf-compositor --domain work=xen:work --domain '*=xen'
 
@@ -58,6 +73,8 @@ Look at a running compositor with hyper-dmabufctl. Say more with RUST_LOG=debug.
 pub enum BackendChoice {
     /// The best there is on this machine
     Auto,
+    /// A real screen with keyboard and pointer: on a terminal of a machine with a GPU
+    Drm,
     /// No screen: pictures are only seen through hyper-dmabufctl
     Headless,
 }
@@ -65,7 +82,9 @@ pub enum BackendChoice {
 impl From<BackendChoice> for BackendKind {
     fn from(choice: BackendChoice) -> BackendKind {
         match choice {
-            BackendChoice::Auto | BackendChoice::Headless => BackendKind::Headless,
+            BackendChoice::Auto => BackendKind::best(),
+            BackendChoice::Drm => BackendKind::Drm,
+            BackendChoice::Headless => BackendKind::Headless,
         }
     }
 }
@@ -113,8 +132,14 @@ impl Cli {
             Some(path) => Config::read(path)?,
             None => Config::default(),
         };
+        if let Some(renderer) = self.renderer {
+            config.renderer = renderer;
+        }
         if let Some(size) = self.size {
             config.size = size;
+        }
+        if !self.outputs.is_empty() {
+            config.outputs.clone_from(&self.outputs);
         }
         if let Some(socket) = &self.socket {
             config.socket = Some(socket.clone());

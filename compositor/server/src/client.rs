@@ -108,7 +108,8 @@ pub fn origin_of(client: &Client) -> ClientOrigin {
 }
 
 /// Whether a client is one of the display domain's own tools, which may see and steer what belongs
-/// to others: the screen, the clipboard, the list of windows. No program of a guest ever is, nor one in a sandbox.
+/// to others: the screen, the clipboard, the list of windows. No program of a guest ever is, nor one in
+/// a sandbox.
 pub fn is_trusted(client: &Client) -> bool {
     client
         .get_data::<ClientState>()

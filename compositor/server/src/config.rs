@@ -7,12 +7,14 @@ use std::{
     str::FromStr,
 };
 
-use serde::Deserialize;
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     colour::Colour,
     domain::{AnyDomain, DomainAddress},
     keys::Keys,
+    outputs::settings::{OutputConfig, OutputName},
 };
 
 /// Everything that can be configured. `Config::default()` is a working compositor.
@@ -25,6 +27,11 @@ pub struct Config {
     pub socket: Option<SocketName>,
     /// How often a headless output shows a new picture.
     pub refresh: Refresh,
+    /// Outputs: the headless ones that there are, and how others are set.
+    #[serde(rename = "output")]
+    pub outputs: Vec<OutputConfig>,
+    /// What draws.
+    pub renderer: RendererChoice,
     /// The colour behind all windows.
     pub background: Background,
     /// Whether the cursor is drawn; when not set, where there is a screen to see it on.
@@ -156,8 +163,8 @@ impl Default for KeyboardConfig {
 }
 
 /// The width and height of an output. Written `WIDTHxHEIGHT`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct OutputSize {
     /// Width in pixels.
     pub width: u16,
@@ -279,6 +286,12 @@ macro_rules! a_checked_text {
 }
 a_checked_text!(SocketName DomainName);
 
+impl From<OutputSize> for String {
+    fn from(size: OutputSize) -> String {
+        format!("{}x{}", size.width, size.height)
+    }
+}
+
 impl TryFrom<String> for OutputSize {
     type Error = ValueError;
     fn try_from(text: String) -> Result<Self, ValueError> {
@@ -346,6 +359,19 @@ impl Default for Background {
     }
 }
 
+/// What draws.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum RendererChoice {
+    /// OpenGL ES where there is a GPU and a screen, else Pixman
+    #[default]
+    Auto,
+    /// Pixman: the processor. The same pixels on every machine
+    Pixman,
+    /// OpenGL ES
+    Gles,
+}
+
 /// How often a headless output shows a new picture. Written as pictures a second; 0 means as soon
 /// as there is something new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -408,6 +434,9 @@ pub enum ConfigError {
     /// Two domains cannot be told apart.
     #[error("two domains are called `{0}`: give each its own name")]
     SameName(DomainName),
+    /// Two outputs cannot be told apart.
+    #[error("two outputs are called `{}`: give each its own name", .0.as_str())]
+    SameOutput(OutputName),
     /// Numbers of domains would mean two things.
     #[error(
         "domains of Xen and domains reached by \"shm:\" cannot be shown together: the numbers of the \
@@ -445,6 +474,13 @@ impl Config {
                 return Err(ConfigError::SameName(domain.name.clone()));
             }
         }
+        for (index, output) in self.outputs.iter().enumerate() {
+            if let Some(name) = &output.name
+                && self.outputs[..index].iter().any(|other| other.name.as_ref() == Some(name))
+            {
+                return Err(ConfigError::SameOutput(name.clone()));
+            }
+        }
         Ok(())
     }
 }
@@ -465,7 +501,15 @@ mod tests {
             size = "800x600"
             socket = "wayland-guests"
             refresh = 0
+            renderer = "gles"
             background = "#101010"
+            [[output]]
+            name = "LEFT"
+            size = "640x480"
+            scale = 1.5
+            transform = "90"
+            position = "-320+0"
+            off = true
             [frame]
             border = 2
             font_size = 12
@@ -483,6 +527,9 @@ mod tests {
         .unwrap();
         assert_eq!(config.size, OutputSize { width: 800, height: 600 });
         assert_eq!(config.refresh.period(), None);
+        assert_eq!(config.outputs[0].scale.factor(), 1.5);
+        assert!(config.outputs[0].off);
+        assert_eq!(config.renderer, RendererChoice::Gles);
         assert_eq!(&*config.domains[0].name, "work");
         assert_eq!(config.domains[0].address, Some(DomainAddress::Shm("/run/work.sock".into())));
         assert_eq!(config.domains[1].address, None);
@@ -504,6 +551,8 @@ mod tests {
             ("[keys]\n\"Sooper+q\" = \"close\"\n", "line 2, column"),
             ("refresh = 5000\n", "line 1, column 11"),
             ("size = \n", "line 1, column 8"),
+            ("[[output]]\nscale = 0.1\n", "line 2, column 9"),
+            ("[[output]]\ntransform = \"45\"\n", "line 2, column 13"),
         ] {
             let message = Config::from_toml(text).unwrap_err().to_string();
             assert!(message.contains(place), "{text:?} gave {message}");
@@ -515,6 +564,13 @@ mod tests {
         let config =
             Config::from_toml("[[domain]]\nname = \"a\"\n[[domain]]\nname = \"a\"\n").unwrap();
         assert!(matches!(config.check(), Err(ConfigError::SameName(_))));
+    }
+
+    #[test]
+    fn two_outputs_of_one_name_are_refused() {
+        let config =
+            Config::from_toml("[[output]]\nname = \"a\"\n[[output]]\nname = \"a\"\n").unwrap();
+        assert!(matches!(config.check(), Err(ConfigError::SameOutput(_))));
     }
 
     #[test]

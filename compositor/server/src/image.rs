@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use smithay::utils::{Physical, Rectangle, Size, Transform};
+
 use crate::colour::Colour;
 
 /// A picture: three bytes (red, green, blue) a pixel, rows from the top, no padding.
@@ -73,7 +75,14 @@ impl Image {
         Image::from_rgb(width, height, pixels)
     }
 
-    fn filled(width: u32, height: u32, colour: Colour) -> Result<Image, ImageError> {
+    /// A picture from rows of red, green, blue and a byte that is ignored.
+    pub fn from_rgbx(width: u32, height: u32, rows: &[u8]) -> Result<Image, ImageError> {
+        let pixels = rows.chunks_exact(4).flat_map(|pixel| &pixel[..3]).copied().collect();
+        Image::from_rgb(width, height, pixels)
+    }
+
+    /// A picture of one colour.
+    pub(crate) fn filled(width: u32, height: u32, colour: Colour) -> Result<Image, ImageError> {
         let error = ImageError::Size { width, height, bytes: 0 };
         if width == 0 || height == 0 || width > LARGEST_SIDE * 3 || height > LARGEST_SIDE {
             return Err(error);
@@ -81,6 +90,49 @@ impl Image {
         let pixels =
             [colour.red, colour.green, colour.blue].repeat(width as usize * height as usize);
         Ok(Image { width, height, pixels })
+    }
+
+    /// The picture that a person sees on an output that shows this one and is mounted so.
+    pub fn as_seen_through(self, transform: Transform) -> Image {
+        if transform == Transform::Normal {
+            return self;
+        }
+        // A transform says how the output is turned; what is drawn is turned back.
+        let drawn = transform.invert();
+        let size = Size::<i32, Physical>::from((self.width as i32, self.height as i32));
+        let seen = transform.transform_size(size);
+        let mut image = Image {
+            width: seen.w as u32,
+            height: seen.h as u32,
+            pixels: vec![0; self.pixels.len()],
+        };
+        for y in 0..seen.h {
+            for x in 0..seen.w {
+                let pixel = Rectangle::<i32, Physical>::new((x, y).into(), (1, 1).into());
+                let at = drawn.transform_rect_in(pixel, &seen).loc;
+                if let Some(colour) = self.pixel(at.x as u32, at.y as u32) {
+                    image.set_pixel(x as u32, y as u32, colour);
+                }
+            }
+        }
+        image
+    }
+
+    /// Put another picture into this one at `at`, stretched to `size` by repeating pixels. What does
+    /// not fit is left out.
+    pub(crate) fn put(&mut self, other: &Image, at: (u32, u32), size: (u32, u32)) {
+        for y in 0..size.1.min(self.height.saturating_sub(at.1)) {
+            for x in 0..size.0.min(self.width.saturating_sub(at.0)) {
+                let from = |place: u32, size: u32, own: u32| {
+                    (u64::from(place) * u64::from(own) / u64::from(size)) as u32
+                };
+                let (other_x, other_y) =
+                    (from(x, size.0, other.width), from(y, size.1, other.height));
+                if let Some(colour) = other.pixel(other_x, other_y) {
+                    self.set_pixel(at.0 + x, at.1 + y, colour);
+                }
+            }
+        }
     }
 
     /// Width in pixels.
@@ -206,6 +258,17 @@ pub fn compare(a: &Image, b: &Image) -> Option<Difference> {
     Some(difference)
 }
 
+/// How far two pictures of one size are apart: how many pixels differ by more than `tolerance` in a
+/// colour, and by how much any differs at most.
+pub fn distance(a: &Image, b: &Image, tolerance: u8) -> (usize, u8) {
+    let pixels = a.pixels.chunks_exact(3).zip(b.pixels.chunks_exact(3));
+    let farthest =
+        pixels.map(|(a, b)| a.iter().zip(b).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or_default());
+    farthest.fold((0, 0), |(beyond, most), apart| {
+        (beyond + usize::from(apart > tolerance), most.max(apart))
+    })
+}
+
 /// What marks a pixel that differs.
 const MARK: Colour = Colour::new(255, 0, 128);
 /// What lies between the three pictures, and where one of them has nothing.
@@ -249,6 +312,14 @@ mod tests {
     #[test]
     fn equal_pictures_do_not_differ() {
         assert_eq!(compare(&grey(5, 4), &grey(5, 4)), None);
+    }
+
+    #[test]
+    fn the_farthest_pixel_is_told() {
+        let (a, mut b) = (grey(5, 4), grey(5, 4));
+        b.set_pixel(3, 2, Colour::new(90, 95, 90));
+        b.set_pixel(1, 1, Colour::new(88, 90, 90));
+        assert_eq!(distance(&a, &b, 2), (1, 5));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use smithay::{
     backend::input::{Axis, AxisSource, ButtonState, KeyState, TouchSlot},
     input::{
-        keyboard::{FilterResult, Keycode},
+        keyboard::{FilterResult, Keycode, Keysym},
         pointer::{AxisFrame, ButtonEvent, GrabStartData, MotionEvent, RelativeMotionEvent},
         touch::{DownEvent, MotionEvent as TouchMotionEvent, UpEvent},
     },
@@ -26,16 +26,30 @@ use crate::{
 /// The left button, in the kernel's numbers (`BTN_LEFT`, linux/input-event-codes.h).
 pub const LEFT_BUTTON: u32 = 0x110;
 /// From the kernel's key numbers to xkb's.
-const XKB_OFFSET: u32 = 8;
+pub(crate) const XKB_OFFSET: u32 = 8;
+/// The keysyms by which xkb's maps switch terminals: Ctrl+Alt+F1 to F12.
+const SWITCH_TERMINAL: std::ops::RangeInclusive<u32> = 0x1008_fe01..=0x1008_fe0c;
+
+/// What a key does here, so that no program hears of it.
+enum Asked {
+    /// Another of the system's terminals, counted from 1.
+    Terminal(i32),
+    Action(Action),
+}
+
+fn terminal(symbol: Keysym) -> Option<i32> {
+    let symbol = symbol.raw();
+    SWITCH_TERMINAL.contains(&symbol).then(|| (symbol - SWITCH_TERMINAL.start()) as i32 + 1)
+}
 
 /// Something that a person did.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Input {
     /// The pointer is now here.
     PointerMotion {
-        /// From the output's left edge, in pixels.
+        /// From the left, in pixels of windows.
         x: f64,
-        /// From the output's upper edge, in pixels.
+        /// From above, in pixels of windows.
         y: f64,
     },
     /// The pointer is moved by so much from where it is.
@@ -70,9 +84,9 @@ pub enum Input {
     Touch {
         /// Which finger.
         finger: u32,
-        /// From the output's left edge, in pixels.
+        /// From the left, in pixels of windows.
         x: f64,
-        /// From the output's upper edge, in pixels.
+        /// From above, in pixels of windows.
         y: f64,
         /// It was not down before.
         down: bool,
@@ -87,12 +101,16 @@ pub enum Input {
 impl State {
     /// Take input as if it came from a device, now.
     pub fn inject(&mut self, input: Input) {
-        let time = self.clock.now().as_millis();
+        self.take_input(input, self.clock.now().as_millis());
+    }
+
+    /// Take input of a time in milliseconds.
+    pub(crate) fn take_input(&mut self, input: Input, time: u32) {
         let seat = self.seat.clone();
         self.protocols.idle_notifier.notify_activity(&seat);
         match input {
             Input::PointerMotion { x, y } => {
-                let location = self.within_output(Point::from((x, y)));
+                let location = self.outputs.confine(Point::from((x, y)));
                 let delta = location - std::mem::replace(&mut self.pointer_at, location);
                 self.pointer_motion(location, delta, time);
             }
@@ -115,8 +133,9 @@ impl State {
     }
 
     fn hit(&self, point: Point<f64, Logical>) -> Option<Hit> {
-        let output = self.output_area().size;
-        hit_test(self.windows.as_slice(), &self.panels, &self.theme, output, point)
+        let smallest = self.outputs.smallest_size();
+        let windows = self.windows.as_slice();
+        hit_test(windows, &self.panels, &self.theme, &self.outputs, smallest, point)
     }
 
     /// The surface under a point. While something is dragged, other domains do not notice.
@@ -124,8 +143,8 @@ impl State {
         &self,
         point: Point<f64, Logical>,
     ) -> Option<(WlSurface, Point<f64, Logical>)> {
-        if let Some(lock) = &self.lock {
-            return lock.under(point);
+        if self.is_locked() {
+            return self.lock_under(point);
         }
         match self.hit(point)? {
             Hit::Surface { surface, location, .. } | Hit::Panel { surface, location, .. } => {
@@ -138,16 +157,8 @@ impl State {
         }
     }
 
-    fn within_output(&self, point: Point<f64, Logical>) -> Point<f64, Logical> {
-        let size = self.output_area().size.to_f64();
-        let within = |value: f64, end: f64| {
-            if value.is_finite() { value.clamp(0.0, end - 1.0) } else { 0.0 }
-        };
-        Point::from((within(point.x, size.w), within(point.y, size.h)))
-    }
-
     /// The pointer is moved to `location` by `delta`. Where it is held it is not there then.
-    fn pointer_motion(
+    pub(crate) fn pointer_motion(
         &mut self,
         location: Point<f64, Logical>,
         delta: Point<f64, Logical>,
@@ -156,7 +167,7 @@ impl State {
         let Some(pointer) = self.seat.get_pointer() else { return };
         let utime = u64::from(time) * 1000;
         let relative = RelativeMotionEvent { delta, delta_unaccel: delta, utime };
-        let location = self.within_output(location);
+        let location = self.outputs.confine(location);
         let held = if pointer.is_grabbed() { None } else { self.pointer_held() };
         let location = match held {
             Some(Held::Still) => {
@@ -172,11 +183,16 @@ impl State {
         let focus = self.surface_under(location);
         self.pointer_focus.clone_from(&focus);
         let event = MotionEvent { location, serial: SERIAL_COUNTER.next_serial(), time };
+        let before = std::mem::replace(&mut self.pointer_location, location);
         pointer.motion(self, focus.clone(), &event);
         pointer.relative_motion(self, focus, &relative);
         pointer.frame(self);
         self.refresh_pointer_constraint();
-        self.cursor_changed();
+        if self.is_locked() {
+            // It goes with the pointer from output to output.
+            self.refresh_keyboard_focus();
+        }
+        self.cursor_moved(before);
     }
 
     /// As near to `to` as a pointer at `from` gets that stays on its surface, and in a region of it.
@@ -190,6 +206,7 @@ impl State {
         let inside = |point: Point<f64, Logical>| {
             self.surface_under(point).is_some_and(|(under, _)| under == *surface)
                 && region.is_none_or(|region| region.contains((point - *origin).to_i32_floor()))
+                && self.outputs.contains(point)
         };
         if inside(to) {
             return to;
@@ -302,39 +319,43 @@ impl State {
         let code = Keycode::new(key.saturating_add(XKB_OFFSET));
         let serial = SERIAL_COUNTER.next_serial();
         let inhibited = self.shortcuts_are_inhibited();
-        let action = keyboard.input(self, code, state, serial, time, |state, held, keysym| {
+        let asked = keyboard.input(self, code, state, serial, time, |state, held, keysym| {
             if !pressed {
                 let before = state.shortcut_keys.len();
                 state.shortcut_keys.retain(|other| *other != key);
                 let ours = state.shortcut_keys.len() != before;
                 return if ours { FilterResult::Intercept(None) } else { FilterResult::Forward };
             }
-            let action = keysym
-                .raw_latin_sym_or_raw_current_sym()
-                .and_then(|keysym| state.config.keys.action(held, keysym))
-                .filter(|action| {
-                    !state.is_locked() && (!inhibited || *action == Action::TakeShortcuts)
-                });
-            match action {
-                Some(action) => {
+            let action = || {
+                let action = keysym
+                    .raw_latin_sym_or_raw_current_sym()
+                    .and_then(|keysym| state.config.keys.action(held, keysym))
+                    .filter(|action| {
+                        !state.is_locked() && (!inhibited || *action == Action::TakeShortcuts)
+                    });
+                action.map(Asked::Action)
+            };
+            match terminal(keysym.modified_sym()).map(Asked::Terminal).or_else(action) {
+                Some(asked) => {
                     state.shortcut_keys.push(key);
-                    FilterResult::Intercept(Some(action))
+                    FilterResult::Intercept(Some(asked))
                 }
                 None => FilterResult::Forward,
             }
         });
-        match action.flatten() {
-            Some(Action::TakeShortcuts) => {
+        match asked.flatten() {
+            Some(Asked::Terminal(number)) => self.backend.switch_terminal(number),
+            Some(Asked::Action(Action::TakeShortcuts)) => {
                 self.take_shortcuts();
                 self.release_pointer();
             }
-            Some(action) => self.act(action),
+            Some(Asked::Action(action)) => self.act(action),
             None => {}
         }
     }
 
     fn touch(&mut self, finger: u32, location: Point<f64, Logical>, down: bool, time: u32) {
-        let location = self.within_output(location);
+        let location = self.outputs.confine(location);
         let Some(touch) = self.seat.get_touch() else { return };
         let focus = self.surface_under(location);
         let slot = TouchSlot::from(Some(finger));

@@ -18,6 +18,7 @@ pub mod handlers;
 pub mod image;
 pub mod input;
 pub mod keys;
+pub mod outputs;
 pub mod protocols;
 pub mod render;
 pub mod server;

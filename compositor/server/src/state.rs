@@ -4,6 +4,7 @@ use std::{collections::HashMap, io, os::unix::net::UnixStream, sync::Arc};
 
 use hyper_dmabuf::{domain::DomainId, grant::ForeignMemory};
 use smithay::{
+    backend::allocator::Format as BufferFormat,
     desktop::PopupManager,
     input::{
         Seat, SeatState,
@@ -16,11 +17,11 @@ use smithay::{
         },
         wayland_server::{
             Client, Display, DisplayHandle,
-            backend::{GlobalId, ObjectId},
+            backend::ObjectId,
             protocol::{wl_shm::Format, wl_surface::WlSurface},
         },
     },
-    utils::{Clock, Logical, Monotonic, Point, Rectangle},
+    utils::{Clock, Logical, Monotonic, Point},
     wayland::{
         alpha_modifier::AlphaModifierState,
         compositor::CompositorState,
@@ -66,8 +67,12 @@ use crate::{
     domain::Domains,
     guests::Guests,
     handlers::SelectionOwners,
-    protocols::{self, capture::Captures, foreign_toplevel::ForeignToplevels},
-    render::{cursor::Cursor, frame_decoration::FrameTheme, present::OutputView},
+    outputs::Outputs,
+    protocols::{
+        self, capture::Captures, foreign_toplevel::ForeignToplevels,
+        output_management::OutputManagement,
+    },
+    render::{cursor::Cursor, frame_decoration::FrameTheme},
     shell::{layers::Panels, lock::Lock, stack::WindowStack},
 };
 
@@ -111,6 +116,8 @@ pub struct State {
     pub(crate) popups: PopupManager,
     /// Something that is seen changed since the pointer's focus was last looked at.
     pub(crate) scene_changed: bool,
+    /// Where the pointer is. Kept here, since Smithay cannot be asked while it moves the pointer.
+    pub(crate) pointer_location: Point<f64, Logical>,
     /// The surface under the pointer, and where it lies, as its client was told.
     pub(crate) pointer_focus: Option<(WlSurface, Point<f64, Logical>)>,
     pub(crate) selections: SelectionOwners,
@@ -119,7 +126,10 @@ pub struct State {
     pub(crate) cursor: Cursor,
     pub(crate) theme: FrameTheme,
     pub(crate) backend: Backend,
-    pub(crate) output: OutputView,
+    /// All outputs.
+    pub outputs: Outputs,
+    /// Another terminal has the screen, so that nothing is drawn.
+    pub(crate) shown_elsewhere: bool,
     /// The `xdg_surface` whose request is being handled; Smithay does not hand it on.
     pub(crate) xdg_surface_in_request: Option<XdgSurface>,
     /// How many rectangles each region of each client was made of.
@@ -141,6 +151,7 @@ pub(crate) struct Protocols {
     pub(crate) layer_shell: WlrLayerShellState,
     pub(crate) session_lock: SessionLockManagerState,
     pub(crate) idle_notifier: IdleNotifierState<State>,
+    pub(crate) output_management: OutputManagement,
     pub(crate) seat: SeatState<State>,
     pub(crate) data_device: DataDeviceState,
     pub(crate) primary_selection: PrimarySelectionState,
@@ -153,7 +164,6 @@ pub(crate) struct Protocols {
 struct KeptProtocols {
     _decoration: XdgDecorationState,
     _outputs: OutputManagerState,
-    _output: GlobalId,
     _viewporter: ViewporterState,
     _single_pixel: SinglePixelBufferState,
     _fractional_scale: FractionalScaleManagerState,
@@ -214,7 +224,7 @@ impl State {
     ) -> Result<State, StartError> {
         let handle = display.handle();
         handle.set_default_max_buffer_size(MOST_UNREAD);
-        let (backend, output) = Backend::start(kind, &config)?;
+        let (mut backend, found) = Backend::start(kind, &config, &loop_handle)?;
         let show_cursor = config.cursor.unwrap_or_else(|| backend.shows_cursor());
         let clock = Clock::<Monotonic>::new();
         let mut seat_state = SeatState::new();
@@ -226,7 +236,7 @@ impl State {
                 &handle,
                 [Format::Abgr8888, Format::Xbgr8888, Format::Argb2101010, Format::Xrgb2101010],
             ),
-            dmabuf: DmabufState::new(),
+            dmabuf: offer_dmabufs(&handle, backend.dmabuf_formats()),
             hyper_dmabuf: HyperDmabufState::new::<State>(&handle, DomainId::DISPLAY)
                 .map_err(StartError::EventLoop)?,
             xdg_shell: XdgShellState::new_with_capabilities::<State>(
@@ -241,6 +251,7 @@ impl State {
                 &handle, is_trusted,
             ),
             shortcuts_inhibit: KeyboardShortcutsInhibitState::new::<State>(&handle),
+            output_management: OutputManagement::new(&handle),
             seat: seat_state,
             data_device: DataDeviceState::new::<State>(&handle),
             ext_data_control: ext_data_control::DataControlState::new::<State, _>(
@@ -257,7 +268,6 @@ impl State {
             _kept: KeptProtocols {
                 _decoration: XdgDecorationState::new::<State>(&handle),
                 _outputs: OutputManagerState::new_with_xdg_output::<State>(&handle),
-                _output: output.create_global::<State>(&handle),
                 _viewporter: ViewporterState::new::<State>(&handle),
                 _single_pixel: SinglePixelBufferState::new::<State>(&handle),
                 _fractional_scale: FractionalScaleManagerState::new::<State>(&handle),
@@ -282,11 +292,13 @@ impl State {
         };
         protocols::offer(&handle);
         dispatch_clients_in(&loop_handle, display).map_err(StartError::EventLoop)?;
-        tracing::info!(backend = backend.name(), output = %output.name(), "started");
+        let (name, renderer) = (backend.name(), backend.renderer_name());
+        tracing::info!(backend = name, renderer, outputs = found.len(), "started");
         let mut state = State {
             domains: Domains::from_config(&config.domains),
             theme: FrameTheme::new(&config.frame, config.background.0),
-            output: OutputView::new(output, config.refresh.period()),
+            outputs: Outputs::default(),
+            shown_elsewhere: false,
             config,
             loop_handle,
             loop_signal: None,
@@ -305,6 +317,7 @@ impl State {
             idle_inhibitors: Vec::new(),
             popups: PopupManager::default(),
             scene_changed: true,
+            pointer_location: Point::default(),
             pointer_focus: None,
             selections: SelectionOwners::default(),
             captures: Captures::default(),
@@ -315,7 +328,9 @@ impl State {
             region_rectangles: HashMap::new(),
             placed_windows: 0,
         };
-        state.queue_redraw();
+        for output in found {
+            state.add_output(output);
+        }
         Ok(state)
     }
 
@@ -353,12 +368,6 @@ impl State {
         }
     }
 
-    /// The area that windows share.
-    pub fn output_area(&self) -> Rectangle<i32, Logical> {
-        let size = self.output.output.current_mode().map(|mode| mode.size).unwrap_or_default();
-        Rectangle::from_size(size.to_logical(1))
-    }
-
     /// What clients share by ID.
     pub fn hyper_dmabuf(&self) -> &HyperDmabufState {
         &self.protocols.hyper_dmabuf
@@ -366,8 +375,17 @@ impl State {
 
     /// How many pictures were drawn since the start.
     pub fn pictures_drawn(&self) -> u64 {
-        self.output.pictures
+        self.outputs.iter().map(|view| view.pictures_since_start).sum()
     }
+}
+
+/// `zwp_linux_dmabuf_v1` with what the renderer draws; it is not offered where that is nothing.
+fn offer_dmabufs(handle: &DisplayHandle, formats: Vec<BufferFormat>) -> DmabufState {
+    let mut state = DmabufState::new();
+    if !formats.is_empty() {
+        state.create_global::<State>(handle, formats);
+    }
+    state
 }
 
 fn new_seat(

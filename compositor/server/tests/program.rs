@@ -15,7 +15,8 @@ const CONTROL: &str = env!("CARGO_BIN_EXE_hyper-dmabufctl");
 /// The compositor with a runtime directory of its own.
 fn compositor(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hyper-dmabuf-compositor"));
-    command.env("XDG_RUNTIME_DIR", directory).env_remove("RUST_LOG").args(["--size", "320x200"]);
+    command.env("XDG_RUNTIME_DIR", directory).env_remove("RUST_LOG");
+    command.args(["--backend", "headless", "--size", "320x200"]);
     command
 }
 
@@ -83,7 +84,7 @@ fn it_rests_and_then_lets_domains_in_again(most_descriptors: u32) {
     command.args(["-c", &format!("ulimit -n {most_descriptors}; exec \"$@\""), "sh"]);
     command.arg(env!("CARGO_BIN_EXE_hyper-dmabuf-compositor"));
     command.env("XDG_RUNTIME_DIR", directory.path()).env_remove("RUST_LOG");
-    command.args(["--domain", &format!("work=shm:{}", path.display())]);
+    command.args(["--backend", "headless", "--domain", &format!("work=shm:{}", path.display())]);
     let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.any(|line| line.contains("awaiting a domain")));
@@ -123,6 +124,56 @@ fn a_screenshot_is_taken_from_within() {
     assert!(text.contains("[]"), "{text}");
     let image = Image::read(&file).unwrap();
     assert_eq!((image.width(), image.height()), (320, 200));
+}
+
+#[test]
+fn outputs_are_seen_and_set() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = format!(
+        "{CONTROL} outputs && {CONTROL} outputs RIGHT --scale 1.25 --transform 90 --position 0+200 &&
+         {CONTROL} outputs HEADLESS-1 --off && {CONTROL} outputs && ! {CONTROL} outputs NONE --on"
+    );
+    let outputs = ["--output", "320x200", "--output", "640x480,scale=2,name=RIGHT"];
+    let (code, text) =
+        run(compositor(directory.path()).args(outputs).args(["--", "sh", "-c", &script]));
+    assert_eq!(code, Some(0), "{text}");
+    let lines: Vec<String> =
+        text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for (count, expected) in [
+        (2, "HEADLESS-1 on 320x200 1 normal 320x200+0+0"),
+        (1, "RIGHT on 640x480 2 normal 320x240+320+0"),
+        (3, "RIGHT on 640x480 1.25 90 384x512+0+200"),
+        (2, "HEADLESS-1 off 320x200 1 normal 320x200+0+0"),
+        (1, "hyper-dmabufctl: the compositor says: there is no output NONE"),
+    ] {
+        let found = lines.iter().filter(|line| line.starts_with(expected)).count();
+        assert_eq!(found, count, "{expected:?} in {text}");
+    }
+}
+
+#[test]
+fn wlr_randr_sees_and_sets_outputs() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = "wlr-randr && wlr-randr --output RIGHT --scale 1.5 --transform 270 --pos 10,20 \\
+        --custom-mode 900x600@50 && wlr-randr --output HEADLESS-1 --off && wlr-randr &&
+        ! wlr-randr --output RIGHT --custom-mode 9x9";
+    let script = format!("{script}; {CONTROL} --json outputs");
+    let outputs = ["--output", "320x200", "--output", "640x480,scale=2,name=RIGHT"];
+    let (code, text) =
+        run(compositor(directory.path()).args(outputs).args(["--", "sh", "-c", &script]));
+    assert_eq!(code, Some(0), "{text}");
+    for expected in [
+        "Enabled: no",
+        "640x480 px, 60.000000 Hz (preferred, current)",
+        "Position: 320,0",
+        "900x600 px, 50.000000 Hz (current)",
+        "Position: 10,20",
+        "Transform: 270",
+        "Scale: 1.500000",
+        "\"scale\": 1.5",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is not in {text}");
+    }
 }
 
 #[test]

@@ -1,103 +1,78 @@
-//! No screen: pictures are drawn by Pixman into memory. Exact to the pixel on every machine.
+//! No screen: pictures are drawn into memory. By Pixman they are exact to the pixel on every machine.
 
 use smithay::{
-    backend::{
-        allocator::Fourcc,
-        renderer::{
-            Bind, ExportMem, Offscreen, damage::OutputDamageTracker, pixman::PixmanRenderer,
-        },
-    },
-    output::{Mode, Output, PhysicalProperties, Scale, Subpixel},
-    reexports::pixman,
-    utils::{Buffer, Rectangle, Size, Transform},
+    output::{Mode, Output, PhysicalProperties, Subpixel},
+    utils::Size,
 };
 
-use super::{BackendError, Rendered};
+use super::{
+    BackendError, FoundOutput, Rendered,
+    drawer::{DrawError, Drawer},
+};
 use crate::{
     config::Config,
     image::Image,
-    render::elements::{self, Scene},
+    outputs::{change::millimetres, settings::OutputConfig},
+    render::elements::Scene,
 };
 
 /// As on the command line.
 pub const NAME: &str = "headless";
 
-/// The renderer, and the memory it draws into.
+/// What draws, and nothing that shows it.
 pub struct Headless {
-    renderer: PixmanRenderer,
-    picture: pixman::Image<'static, 'static>,
-    size: Size<i32, Buffer>,
-    damage: OutputDamageTracker,
-    drawn: bool,
+    drawer: Drawer,
 }
 
-fn error(what: &'static str) -> impl Fn(&dyn std::fmt::Display) -> BackendError {
+fn error(what: &'static str) -> impl Fn(DrawError) -> BackendError {
     move |reason| BackendError { backend: NAME, what, reason: reason.to_string() }
 }
 
 impl Headless {
-    /// Start it, with its one output.
-    pub fn start(config: &Config) -> Result<(Headless, Output), BackendError> {
-        let (width, height) = (i32::from(config.size.width), i32::from(config.size.height));
-        let size = Size::from((width, height));
-        let mut renderer = PixmanRenderer::new().map_err(|e| error("cannot start")(&e))?;
-        let picture = renderer
-            .create_buffer(Fourcc::Argb8888, size)
-            .map_err(|e| error("cannot make memory for its pictures")(&e))?;
+    /// Start it, with its outputs.
+    pub fn start(config: &Config) -> Result<(Headless, Vec<FoundOutput>), BackendError> {
+        let drawer = Drawer::start(config.renderer).map_err(error("cannot start"))?;
+        let one = [OutputConfig::default()];
+        let configured = if config.outputs.is_empty() { &one[..] } else { &config.outputs };
+        let outputs = (1..).zip(configured).map(|(number, output)| {
+            let numbered = format!("HEADLESS-{number}");
+            let name = output.name.as_ref().map_or(numbered, |name| name.as_str().to_owned());
+            found(name, output, config)
+        });
+        Ok((Headless { drawer }, outputs.collect()))
+    }
 
-        let properties = PhysicalProperties {
-            // 96 dots an inch, so that no client thinks of scaling.
-            size: ((width * 254 + 480) / 960, (height * 254 + 480) / 960).into(),
-            subpixel: Subpixel::None,
-            make: "hyper-dmabuf".into(),
-            model: "headless".into(),
-        };
-        let output = Output::new("HEADLESS-1".into(), properties);
-        let mode = Mode { size: (width, height).into(), refresh: config.refresh.millihertz() };
-        output.set_preferred(mode);
-        output.change_current_state(
-            Some(mode),
-            Some(Transform::Normal),
-            Some(Scale::Integer(1)),
-            Some((0, 0).into()),
-        );
-        let damage = OutputDamageTracker::new((width, height), 1.0, Transform::Normal);
-        Ok((Headless { renderer, picture, size, damage, drawn: false }, output))
+    /// What draws.
+    pub fn drawer(&mut self) -> &mut Drawer {
+        &mut self.drawer
     }
 
     /// Draw what has changed since the last picture.
-    pub fn render(&mut self, scene: &Scene<'_>) -> Result<Rendered, BackendError> {
-        let elements = elements::build(&mut self.renderer, scene);
-        let mut target = self
-            .renderer
-            .bind(&mut self.picture)
-            .map_err(|e| error("cannot draw into its memory")(&e))?;
-        // The memory still holds the last picture, once there is one.
-        let age = usize::from(self.drawn);
-        let result = self
-            .damage
-            .render_output(
-                &mut self.renderer,
-                &mut target,
-                age,
-                &elements,
-                scene.background.to_renderer(),
-            )
-            .map_err(|e| error("cannot draw")(&e))?;
-        self.drawn = true;
-        Ok(Rendered { changed: result.damage.is_some(), states: result.states })
+    pub fn render(&mut self, output: &Output, scene: &Scene<'_>) -> Result<Rendered, BackendError> {
+        let drawn = self.drawer.draw(output, scene).map_err(error("cannot draw"));
+        drawn.map(|(changed, states)| Rendered { changed, tells_when_seen: false, states })
     }
 
     /// Copy out the last picture.
-    pub fn read_back(&mut self) -> Result<Image, BackendError> {
-        let failed = error("cannot copy its picture");
-        let target = self.renderer.bind(&mut self.picture).map_err(|e| failed(&e))?;
-        let copy = self
-            .renderer
-            .copy_framebuffer(&target, Rectangle::from_size(self.size), Fourcc::Xrgb8888)
-            .map_err(|e| failed(&e))?;
-        let rows = self.renderer.map_texture(&copy).map_err(|e| failed(&e))?;
-        // Sizes of outputs are at most 16384 and never negative.
-        Image::from_bgrx(self.size.w as u32, self.size.h as u32, rows).map_err(|e| failed(&e))
+    pub fn read_back(&mut self, output: &Output) -> Result<Image, BackendError> {
+        self.drawer.read_back(output).map_err(error("has no picture"))
     }
+}
+
+/// An output of our own making.
+pub fn found(name: String, set: &OutputConfig, config: &Config) -> FoundOutput {
+    let size = set.size.unwrap_or(config.size);
+    let refresh = set.refresh.unwrap_or(config.refresh);
+    let pixels = Size::from((i32::from(size.width), i32::from(size.height)));
+    let properties = PhysicalProperties {
+        size: millimetres(pixels).into(),
+        subpixel: Subpixel::None,
+        make: "hyper-dmabuf".into(),
+        model: "headless".into(),
+    };
+    let output = Output::new(name, properties);
+    let mode = Mode { size: pixels, refresh: refresh.millihertz() };
+    output.set_preferred(mode);
+    output.change_current_state(Some(mode), None, None, None);
+    FoundOutput { output, period: refresh.period(), config: set.clone() }
 }

@@ -10,11 +10,13 @@ use clap::{Parser, Subcommand};
 use hyper_dmabuf::command_line;
 use hyper_dmabuf_compositor::{
     cli::explain,
+    config::OutputSize,
     control::{
         client::Control,
-        messages::{Answer, Request},
+        messages::{Answer, OutputRequest, Request},
     },
     image::{Image, compare, side_by_side},
+    outputs::settings::{OutputPosition, OutputScale, OutputTransform},
 };
 
 /// Look at the hyper-dmabuf-compositor that WAYLAND_DISPLAY names, and compare pictures of it.
@@ -36,6 +38,17 @@ enum Command {
         /// The file to write
         #[arg(value_name = "FILE.png")]
         file: PathBuf,
+        /// What is seen on this output alone, not on all of them
+        #[arg(long, value_name = "NAME")]
+        output: Option<String>,
+    },
+    /// List all outputs, or change one
+    Outputs {
+        /// The one to change
+        #[arg(value_name = "NAME", requires = "change")]
+        name: Option<String>,
+        #[command(flatten)]
+        change: Change,
     },
     /// List all windows, lowest first
     Windows,
@@ -57,6 +70,43 @@ enum Command {
     },
 }
 
+/// What is to change about an output.
+#[derive(clap::Args)]
+#[group(id = "change", multiple = true, requires = "name")]
+struct Change {
+    /// Switch it on
+    #[arg(long, conflicts_with = "off")]
+    on: bool,
+    /// Switch it off; windows move to another
+    #[arg(long)]
+    off: bool,
+    /// Its pixels
+    #[arg(long, value_name = "WxH")]
+    size: Option<OutputSize>,
+    /// How many of its pixels there are to one of a window's, from 0.5 to 8
+    #[arg(long)]
+    scale: Option<OutputScale>,
+    /// How it is mounted: normal, 90, 180, 270, flipped, flipped-90, flipped-180 or flipped-270
+    #[arg(long)]
+    transform: Option<OutputTransform>,
+    /// Where its upper left corner lies among the others
+    #[arg(long, value_name = "X+Y", allow_hyphen_values = true)]
+    position: Option<OutputPosition>,
+}
+
+impl Change {
+    fn of(&self, name: &str) -> Request {
+        Request::SetOutput(OutputRequest {
+            name: name.to_owned(),
+            on: self.on.then_some(true).or(self.off.then_some(false)),
+            size: self.size,
+            scale: self.scale,
+            transform: self.transform,
+            position: self.position,
+        })
+    }
+}
+
 fn main() -> ExitCode {
     let cli: Cli = match command_line::parse() {
         Ok(cli) => cli,
@@ -73,12 +123,15 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     match &cli.command {
-        Command::Screenshot { file } => {
-            let (_, png) = Control::from_environment()?.ask(Request::Screenshot)?;
+        Command::Screenshot { file, output } => {
+            let request = Request::Screenshot { output: output.clone() };
+            let (_, png) = Control::from_environment()?.ask(request)?;
             std::fs::write(file, &png)
                 .with_context(|| format!("cannot write {}", file.display()))?;
         }
         Command::Diff { a, b, output } => return diff(cli, a, b, output),
+        Command::Outputs { name: None, .. } => show(cli, Request::Outputs)?,
+        Command::Outputs { name: Some(name), change } => show(cli, change.of(name))?,
         Command::Windows => show(cli, Request::Windows)?,
         Command::Buffers => show(cli, Request::Buffers)?,
         Command::Domains => show(cli, Request::Domains)?,
@@ -129,6 +182,7 @@ fn show(cli: &Cli, request: Request) -> anyhow::Result<()> {
             Answer::Windows(windows) => serde_json::to_string_pretty(windows),
             Answer::Domains(domains) => serde_json::to_string_pretty(domains),
             Answer::Buffers(buffers) => serde_json::to_string_pretty(buffers),
+            Answer::Outputs(outputs) => serde_json::to_string_pretty(outputs),
             Answer::Screenshot { .. } | Answer::Error(_) => {
                 bail!("the compositor answered something else")
             }
@@ -153,6 +207,24 @@ fn show(cli: &Cli, request: Request) -> anyhow::Result<()> {
                     format!("{}x{}+{}+{}", place.width, place.height, place.x, place.y),
                     state.to_owned(),
                     window.title,
+                ]
+            }),
+        ),
+        Answer::Outputs(outputs) => table(
+            &["NAME", "STATE", "PIXELS", "SCALE", "TRANSFORM", "GEOMETRY", "PICTURES"],
+            outputs.into_iter().map(|output| {
+                let place = output.geometry;
+                vec![
+                    output.name,
+                    if output.on { "on" } else { "off" }.to_owned(),
+                    format!("{}x{}", output.width, output.height),
+                    format!("{:.4}", output.scale)
+                        .trim_end_matches('0')
+                        .trim_end_matches('.')
+                        .to_owned(),
+                    output.transform.to_string(),
+                    format!("{}x{}+{}+{}", place.width, place.height, place.x, place.y),
+                    output.pictures.to_string(),
                 ]
             }),
         ),

@@ -3,17 +3,30 @@
 use hyper_dmabuf::domain::DomainId;
 use serde::{Deserialize, Serialize};
 
-use crate::{colour::Colour, domain::LinkState};
+use crate::{
+    colour::Colour,
+    config::OutputSize,
+    domain::LinkState,
+    outputs::settings::{OutputPosition, OutputScale, OutputTransform},
+};
 
 /// What is appended to the name of the Wayland socket to make the control socket's.
 pub const SOCKET_SUFFIX: &str = ".control";
 
 /// What can be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "request", deny_unknown_fields)]
 pub enum Request {
     /// A picture of what is seen.
-    Screenshot,
+    Screenshot {
+        /// On which output; on all if not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<String>,
+    },
+    /// All outputs.
+    Outputs,
+    /// Change an output; the answer is all outputs.
+    SetOutput(OutputRequest),
     /// All windows.
     Windows,
     /// All buffers that guests share.
@@ -37,11 +50,59 @@ pub enum Answer {
     Buffers(Vec<BufferReport>),
     /// All domains.
     Domains(Vec<DomainReport>),
+    /// All outputs.
+    Outputs(Vec<OutputReport>),
     /// It could not be done.
     Error(String),
 }
 
-/// A rectangle in pixels of the output.
+/// What is to change about an output. What is not said stays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutputRequest {
+    /// Which.
+    pub name: String,
+    /// Whether it shows anything.
+    #[serde(default)]
+    pub on: Option<bool>,
+    /// Its pixels, `WIDTHxHEIGHT`.
+    #[serde(default)]
+    pub size: Option<OutputSize>,
+    /// Pixels of the output to one of a window's.
+    #[serde(default)]
+    pub scale: Option<OutputScale>,
+    /// How it is mounted.
+    #[serde(default)]
+    pub transform: Option<OutputTransform>,
+    /// Its upper left corner, `X+Y` in pixels of windows.
+    #[serde(default)]
+    pub position: Option<OutputPosition>,
+}
+
+/// One output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutputReport {
+    /// What it is called.
+    pub name: String,
+    /// Whether it shows anything.
+    pub on: bool,
+    /// Width in its own pixels.
+    pub width: i32,
+    /// Height in its own pixels.
+    pub height: i32,
+    /// Thousandths of pictures a second.
+    pub refresh: i32,
+    /// Pixels of the output to one of a window's.
+    pub scale: f64,
+    /// How it is mounted.
+    pub transform: OutputTransform,
+    /// Where it lies, in pixels of windows.
+    pub geometry: Geometry,
+    /// Pictures drawn on it since the start.
+    pub pictures: u64,
+}
+
+/// A rectangle in pixels of windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Geometry {
     /// The left edge.
@@ -138,7 +199,7 @@ mod tests {
     #[test]
     fn requests_and_answers_are_stable() {
         assert_eq!(
-            serde_json::to_string(&Request::Screenshot).unwrap(),
+            serde_json::to_string(&Request::Screenshot { output: None }).unwrap(),
             r#"{"request":"screenshot"}"#
         );
         assert_eq!(

@@ -205,9 +205,17 @@ fn answer(state: &mut State, line: &[u8]) -> Vec<u8> {
         Ok(Request::Windows) => Answer::Windows(state.window_reports()),
         Ok(Request::Domains) => Answer::Domains(state.domain_reports()),
         Ok(Request::Buffers) => Answer::Buffers(state.buffer_reports()),
-        Ok(Request::Screenshot) => {
-            let png = state
-                .screenshot()
+        Ok(Request::Outputs) => Answer::Outputs(state.output_reports()),
+        Ok(Request::SetOutput(wanted)) => match state.set_output(&wanted) {
+            Ok(()) => Answer::Outputs(state.output_reports()),
+            Err(error) => Answer::Error(error.to_string()),
+        },
+        Ok(Request::Screenshot { output }) => {
+            let picture = match output {
+                Some(name) => state.screenshot_of(&name),
+                None => state.screenshot(),
+            };
+            let png = picture
                 .map_err(|error| error.to_string())
                 .and_then(|image| image.to_png().map_err(|error| error.to_string()));
             match png {

@@ -51,8 +51,11 @@ impl DmabufHandler for State {
 
     fn dmabuf_imported(&mut self, _: &DmabufGlobal, dmabuf: Dmabuf, notifier: ImportNotifier) {
         self.protocols.hyper_dmabuf.dmabuf_imported(&dmabuf);
-        // The global is not offered until there is a renderer for dma-bufs.
-        notifier.failed();
+        if !self.backend.accepts(&dmabuf) {
+            notifier.failed();
+        } else if let Err(error) = notifier.successful::<State>() {
+            tracing::debug!(%error, "the client of a dma-buf is gone");
+        }
     }
 }
 

@@ -61,6 +61,11 @@ impl CompositorHandler for State {
     }
 
     fn commit(&mut self, surface: &WlSurface) {
+        let mut root = surface.clone();
+        while let Some(parent) = get_parent(&root) {
+            root = parent;
+        }
+        let before = self.area_of(&root);
         on_commit_buffer_handler::<State>(surface);
         self.popups.commit(surface);
         self.configure_popup_if_new(surface);
@@ -72,16 +77,16 @@ impl CompositorHandler for State {
         if let Some(size) = size {
             with_states(surface, |states| ensure_viewport_valid(states, size));
         }
-        let mut root = surface.clone();
-        while let Some(parent) = get_parent(&root) {
-            root = parent;
-        }
         self.toplevel_committed(&root);
         self.panel_committed(&root);
         if self.is_locked() {
             self.refresh_keyboard_focus();
         }
-        self.queue_redraw();
+        self.tell_scale(&root);
+        match (before, self.area_of(&root)) {
+            (Some(before), Some(after)) => self.queue_redraw_in(before.merge(after)),
+            _ => self.queue_redraw(),
+        }
         // At once, so that the client hears of it before the answer to its next sync.
         self.refresh_pointer_focus();
     }

@@ -28,7 +28,12 @@ use smithay::{
 };
 
 use super::limits;
-use crate::{shell::popups, state::State};
+use crate::{
+    outputs::OutputId,
+    render::present::OutputView,
+    shell::{layers::Panel, popups},
+    state::State,
+};
 
 impl WlrLayerShellHandler for State {
     fn shell_state(&mut self) -> &mut WlrLayerShellState {
@@ -38,7 +43,7 @@ impl WlrLayerShellHandler for State {
     fn new_layer_surface(
         &mut self,
         surface: LayerSurface,
-        _output: Option<WlOutput>,
+        output: Option<WlOutput>,
         _layer: Layer,
         _namespace: String,
     ) {
@@ -46,7 +51,15 @@ impl WlrLayerShellHandler for State {
             limits::exceeded(surface.wl_surface(), "too many layer surfaces");
             return;
         }
-        self.panels.push(surface);
+        // Without a wish, where a person looks.
+        let view = match output {
+            Some(output) => self.outputs.by_resource(&output),
+            None => self.outputs.at(self.pointer_location),
+        };
+        match view {
+            Some(view) => self.panels.push(surface, view.id),
+            None => surface.send_close(),
+        }
     }
 
     fn new_popup(&mut self, _parent: LayerSurface, popup: PopupSurface) {
@@ -57,10 +70,12 @@ impl WlrLayerShellHandler for State {
     }
 
     fn layer_destroyed(&mut self, surface: LayerSurface) {
-        if self.panels.remove(surface.wl_surface()) {
-            let output = self.output_area();
-            self.panels.arrange(output);
-            self.panels_changed();
+        if let Some(output) = self.panels.remove(surface.wl_surface()) {
+            if surface.wl_surface().is_alive() {
+                self.outputs.iter().for_each(|view| view.output.leave(surface.wl_surface()));
+            }
+            self.arrange_panels(output);
+            self.panels_changed(output);
         }
     }
 }
@@ -68,25 +83,46 @@ impl WlrLayerShellHandler for State {
 impl State {
     /// A surface was committed: whether it is a panel's.
     pub(super) fn panel_committed(&mut self, surface: &WlSurface) {
-        let output = self.output_area();
-        if self.panels.committed(surface, output) {
-            self.panels_changed();
+        let Some(output) = self.panels.by_surface(surface).map(Panel::output) else { return };
+        let Some(area) = self.outputs.get(output).map(OutputView::area) else { return };
+        if self.panels.committed(surface, area) {
+            self.panels_changed(output);
         }
     }
 
     /// Let a panel lie at a place whatever it wishes. Only for WLCS, whose tests place all surfaces.
     pub fn pin_panel(&mut self, is: impl Fn(&WlSurface) -> bool, location: Point<i32, Logical>) {
-        let output = self.output_area();
-        if self.panels.pin(is, location, output) {
-            self.panels_changed();
+        if let Some(output) = self.panels.pin(is, location) {
+            self.arrange_panels(output);
+            self.panels_changed(output);
         }
     }
 
-    /// A panel came, changed or went.
-    fn panels_changed(&mut self) {
+    /// A panel of an output came, changed or went.
+    fn panels_changed(&mut self, output: OutputId) {
         self.refit_windows();
         self.refresh_keyboard_focus();
-        self.queue_redraw();
+        if let Some(area) = self.outputs.get(output).map(OutputView::area) {
+            self.queue_redraw_in(area);
+        }
+    }
+
+    fn arrange_panels(&mut self, output: OutputId) {
+        if let Some(view) = self.outputs.get(output) {
+            self.panels.arrange(output, view.area());
+        }
+    }
+
+    /// Outputs came, changed or went: panels stay on theirs, and go with it.
+    pub(crate) fn panels_follow_outputs(&mut self) {
+        let shown: Vec<_> = self.outputs.shown().map(|view| (view.id, view.area())).collect();
+        let ids: Vec<_> = shown.iter().map(|(id, _)| *id).collect();
+        self.panels.close_all_but(&ids);
+        for (id, area) in shown {
+            self.panels.arrange(id, area);
+        }
+        self.panels.take_change();
+        self.refresh_keyboard_focus();
     }
 
     fn has_parent(&self, popup: &XdgPopup) -> bool {

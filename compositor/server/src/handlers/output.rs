@@ -1,9 +1,16 @@
 //! `wl_output` and `xdg_output`.
 
-use smithay::{delegate_output, wayland::output::OutputHandler};
+use smithay::{
+    delegate_output, output::Output, reexports::wayland_server::protocol::wl_output::WlOutput,
+    wayland::output::OutputHandler,
+};
 
 use crate::state::State;
 
-impl OutputHandler for State {}
+impl OutputHandler for State {
+    fn output_bound(&mut self, output: Output, resource: WlOutput) {
+        self.tell_windows_on(&output, &resource);
+    }
+}
 
 delegate_output!(State);

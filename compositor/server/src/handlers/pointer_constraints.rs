@@ -40,10 +40,14 @@ impl PointerConstraintsHandler for State {
         let Some((focus, origin)) = self.pointer_focus.clone() else { return };
         let wanted = origin + location;
         // Only to where the pointer could have gone by itself.
-        if held && focus == *surface && self.surface_under(wanted).is_some_and(|(s, _)| s == focus)
+        if held
+            && focus == *surface
+            && self.outputs.contains(wanted)
+            && self.surface_under(wanted).is_some_and(|(s, _)| s == focus)
         {
             pointer.set_location(wanted);
-            self.cursor_changed();
+            let before = std::mem::replace(&mut self.pointer_location, wanted);
+            self.cursor_moved(before);
         }
     }
 }

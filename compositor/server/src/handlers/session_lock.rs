@@ -1,7 +1,6 @@
 //! `ext_session_lock_manager_v1`: screen lockers, of the display domain alone.
 
 use smithay::{
-    output::Output,
     reexports::{
         wayland_protocols::ext::session_lock::v1::server::{
             ext_session_lock_manager_v1::ExtSessionLockManagerV1,
@@ -13,7 +12,6 @@ use smithay::{
             delegate_dispatch, delegate_global_dispatch, protocol::wl_output::WlOutput,
         },
     },
-    utils::Size,
     wayland::session_lock::{
         ExtLockSurfaceUserData, LockSurface, SessionLockHandler, SessionLockManagerGlobalData,
         SessionLockManagerState, SessionLockState, SessionLocker,
@@ -36,10 +34,8 @@ impl SessionLockHandler for State {
     }
 
     fn new_surface(&mut self, surface: LockSurface, output: WlOutput) {
-        if Output::from_resource(&output).is_some() && self.set_lock_surface(surface.clone()) {
-            let area = self.output_area().size;
-            let size = Size::from((area.w.max(1) as u32, area.h.max(1) as u32));
-            surface.with_pending_state(|state| state.size = Some(size));
+        if let Some(output) = self.outputs.by_resource(&output).map(|view| view.id) {
+            self.set_lock_surface(surface, output);
         }
     }
 }

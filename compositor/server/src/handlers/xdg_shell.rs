@@ -36,6 +36,7 @@ use smithay::{
 use super::limits;
 use crate::{
     client::{ClientOrigin, is_trusted_surface, origin_of_surface},
+    render::present::OutputView,
     shell::{
         grabs::Drag,
         popups,
@@ -126,16 +127,18 @@ impl State {
 
     pub(super) fn constrain_popup(&self, popup: &PopupSurface) -> bool {
         let Some(chain) = popups::chain(popup) else { return false };
-        let (root, border) = if let Some(window) = self.windows.by_surface(&chain.root) {
+        let (root, border, area) = if let Some(window) = self.windows.by_surface(&chain.root) {
             // A domain's popup must fit with its border.
             let border = if window.origin().domain().is_some() { popups::BORDER } else { 0 };
-            (window.client_area().loc, border)
+            let area = self.outputs.area_for(window.outer_area(&self.theme));
+            (window.client_area().loc, border, area)
         } else if let Some(panel) = self.panels.by_surface(&chain.root) {
-            (panel.area().loc, 0)
+            let area = self.outputs.get(panel.output()).map(OutputView::area);
+            (panel.area().loc, 0, area.unwrap_or(panel.area()))
         } else {
             return false;
         };
-        popups::constrain(popup, &chain, root, border, self.output_area());
+        popups::constrain(popup, &chain, root, border, area);
         true
     }
 
@@ -180,16 +183,22 @@ impl State {
         focus.id().same_client_as(&surface.id()).then_some(start)
     }
 
-    fn set_extent(&mut self, surface: &ToplevelSurface, wanted: Extent, leaves: Option<Extent>) {
-        let room = self.room();
-        let Some(window) = self.windows.by_surface_mut(surface.wl_surface()) else { return };
+    /// Let a window fill an output, by itself the one where it is, or return from there.
+    fn set_extent(
+        &mut self,
+        surface: &ToplevelSurface,
+        wanted: Extent,
+        leaves: Option<Extent>,
+        output: Option<WlOutput>,
+    ) {
+        let window = self.windows.by_surface(surface.wl_surface());
+        let Some((id, now)) = window.map(|window| (window.id(), window.extent())) else { return };
         let extent = match leaves {
             // To leave what one is not in changes nothing, but is answered.
-            Some(left) if window.extent() != left => window.extent(),
+            Some(left) if now != left => now,
             _ => wanted,
         };
-        window.set_extent(extent, room, &self.theme);
-        self.queue_redraw();
+        self.extend_window(id, extent, output.as_ref());
     }
 }
 
@@ -291,21 +300,21 @@ impl XdgShellHandler for State {
     }
 
     fn maximize_request(&mut self, toplevel: ToplevelSurface) {
-        self.set_extent(&toplevel, Extent::Maximized, None);
+        self.set_extent(&toplevel, Extent::Maximized, None, None);
     }
 
     fn unmaximize_request(&mut self, toplevel: ToplevelSurface) {
-        self.set_extent(&toplevel, Extent::Floating, Some(Extent::Maximized));
+        self.set_extent(&toplevel, Extent::Floating, Some(Extent::Maximized), None);
     }
 
-    fn fullscreen_request(&mut self, toplevel: ToplevelSurface, _output: Option<WlOutput>) {
-        self.set_extent(&toplevel, Extent::Fullscreen, None);
+    fn fullscreen_request(&mut self, toplevel: ToplevelSurface, output: Option<WlOutput>) {
+        self.set_extent(&toplevel, Extent::Fullscreen, None, output);
     }
 
     fn unfullscreen_request(&mut self, toplevel: ToplevelSurface) {
         let window = self.windows.by_surface(toplevel.wl_surface());
         let behind = window.map_or(Extent::Floating, Window::behind);
-        self.set_extent(&toplevel, behind, Some(Extent::Fullscreen));
+        self.set_extent(&toplevel, behind, Some(Extent::Fullscreen), None);
     }
 
     fn minimize_request(&mut self, toplevel: ToplevelSurface) {

@@ -4,7 +4,7 @@
 //! What changed between two pictures is found by comparing them. That is exact whatever draws them,
 //! and costs less than fetching the picture did.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use smithay::{
     output::Output,
@@ -14,7 +14,12 @@ use smithay::{
 };
 
 use super::{image_copy_capture, screencopy};
-use crate::{backend::BackendError, image::Image, state::State};
+use crate::{
+    image::Image,
+    outputs::OutputId,
+    render::{present::OutputView, screenshot::ScreenshotError},
+    state::State,
+};
 
 /// The format that buffers must have.
 pub(super) const FORMAT: Format = Format::Xrgb8888;
@@ -29,9 +34,10 @@ pub(super) type Area = Rectangle<i32, Physical>;
 /// Copies that wait for the screen to change.
 #[derive(Debug, Default)]
 pub(crate) struct Captures {
-    waiting: Vec<Waiting>,
-    /// How many pictures had been drawn when those that wait were last looked at.
-    looked_at: u64,
+    waiting: Vec<(Output, Waiting)>,
+    /// How many pictures of each output had been drawn when those that wait for it were last looked
+    /// at.
+    looked_at: HashMap<OutputId, u64>,
 }
 
 /// One that waits.
@@ -132,9 +138,10 @@ pub(super) fn changed(before: Option<&Image>, now: &Image, area: Area) -> Option
 }
 
 impl State {
-    /// The size of a picture of an output, if it is one that is shown.
+    /// The size of a picture of an output, if it is one that is on. As in all that is told of it, a
+    /// picture lies as the output is mounted.
     pub(super) fn picture_size(&self, output: &Output) -> Option<Size<i32, Physical>> {
-        (*output == self.output.output).then(|| output.current_mode())?.map(|mode| mode.size)
+        self.outputs.by_output(output)?.output.current_mode().map(|mode| mode.size)
     }
 
     /// The part of the picture at a place in the output's own coordinates, cut off at its edges.
@@ -143,31 +150,41 @@ impl State {
         output: &Output,
         place: Rectangle<i32, Logical>,
     ) -> Option<Area> {
+        let view = self.outputs.by_output(output)?;
         let size = self.picture_size(output)?;
-        let scale = f64::from(size.w) / f64::from(self.output_area().size.w.max(1));
-        let area = place.to_f64().to_physical(scale).to_i32_round();
-        area.intersection(Area::from_size(size)).filter(|area| !area.is_empty())
+        let transform = output.current_transform();
+        let upright = transform.transform_size(size);
+        let area = place.to_f64().to_physical(view.scale()).to_i32_round();
+        let area: Area = area.intersection(Area::from_size(upright))?;
+        // A transform says how the output is turned; what is drawn is turned back.
+        let area = transform.invert().transform_rect_in(area, &upright);
+        Some(area).filter(|area| !area.is_empty())
     }
 
-    /// What the output shows, with the cursor or without.
-    pub(super) fn capture(&mut self, with_cursor: bool) -> Result<Arc<Image>, BackendError> {
+    /// The pixels of an output, with the cursor or without.
+    pub(super) fn capture(
+        &mut self,
+        output: &Output,
+        with_cursor: bool,
+    ) -> Result<Arc<Image>, ScreenshotError> {
+        let view = self.outputs.by_output(output).ok_or(ScreenshotError::NoOutput)?;
+        let id = view.id;
         if with_cursor || !self.cursor.shown {
-            return self.screenshot().map(Arc::new);
+            return self.pixels_of(id).map(Arc::new);
         }
         self.cursor.shown = false;
-        self.queue_redraw();
-        let picture = self.screenshot();
+        let drawn = self.render_output(id);
+        let picture = drawn.map_err(ScreenshotError::from).and_then(|()| self.pixels_of(id));
         self.cursor.shown = true;
         // At once, so that no picture is due that would look like news to those who wait.
-        self.queue_redraw();
-        self.render_now()?;
+        self.render_output(id)?;
         picture.map(Arc::new)
     }
 
-    /// Let a copy wait until the screen shows something else. It fails if too many wait.
-    pub(super) fn await_change(&mut self, copy: Waiting) {
+    /// Let a copy wait until an output shows something else. It fails if too many wait.
+    pub(super) fn await_change(&mut self, output: Output, copy: Waiting) {
         let captures = &mut self.captures;
-        captures.waiting.retain(|copy| match copy {
+        captures.waiting.retain(|(_, copy)| match copy {
             Waiting::Screencopy(copy) => copy.is_alive(),
             Waiting::Session(copy) => copy.is_alive(),
         });
@@ -178,26 +195,37 @@ impl State {
             }
             return;
         }
-        captures.waiting.push(copy);
         // What changed before this one began to wait counts for it, too.
-        captures.looked_at = 0;
+        if let Some(view) = self.outputs.by_output(&output) {
+            captures.looked_at.remove(&view.id);
+        }
+        captures.waiting.push((output, copy));
     }
 
-    /// Answer those who wait for the screen to change, if it has.
+    /// Answer those who wait for an output to change that has, or that is gone.
     pub(crate) fn answer_captures(&mut self) {
-        let drawn = self.pictures_drawn();
-        if self.captures.waiting.is_empty() || self.captures.looked_at == drawn {
+        if self.captures.waiting.is_empty() {
             return;
         }
-        for copy in std::mem::take(&mut self.captures.waiting) {
+        let rests = |view: &OutputView| {
+            self.captures.looked_at.get(&view.id) == Some(&view.pictures_since_start)
+        };
+        let resting: Vec<_> = self.outputs.shown().filter(|view| rests(view)).collect();
+        let resting: Vec<_> = resting.into_iter().map(|view| view.output.clone()).collect();
+        for (output, copy) in std::mem::take(&mut self.captures.waiting) {
+            if resting.contains(&output) {
+                self.captures.waiting.push((output, copy));
+                continue;
+            }
             let waits_on = match copy {
                 Waiting::Screencopy(copy) => copy.finish_if_changed(self).map(Waiting::Screencopy),
                 Waiting::Session(copy) => copy.finish_if_changed(self).map(Waiting::Session),
             };
-            self.captures.waiting.extend(waits_on);
+            self.captures.waiting.extend(waits_on.map(|copy| (output, copy)));
         }
         // Leaving out the cursor takes pictures of its own, which are nothing new.
-        self.captures.looked_at = self.pictures_drawn();
+        let drawn = self.outputs.shown().map(|view| (view.id, view.pictures_since_start));
+        self.captures.looked_at = drawn.collect();
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use smithay::{
+    output::Output,
     reexports::{
         wayland_protocols_wlr::foreign_toplevel::v1::server::{
             zwlr_foreign_toplevel_handle_v1::{self, State as Flag, ZwlrForeignToplevelHandleV1},
@@ -11,7 +12,7 @@ use smithay::{
         },
         wayland_server::{
             Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource,
-            backend::ClientId,
+            backend::ClientId, protocol::wl_output::WlOutput,
         },
     },
     wayland::foreign_toplevel_list::ForeignToplevelHandle,
@@ -19,6 +20,8 @@ use smithay::{
 
 use crate::{
     client::is_trusted,
+    outputs::Outputs,
+    render::frame_decoration::FrameTheme,
     shell::window::{Extent, Window, WindowId},
     state::State,
 };
@@ -49,10 +52,12 @@ struct Told {
     title: String,
     app_id: String,
     flags: Vec<Flag>,
+    /// The outputs on which some of it lies, or would without being minimised.
+    outputs: Vec<Output>,
 }
 
 impl Told {
-    fn of(window: &Window) -> Told {
+    fn of(window: &Window, outputs: &Outputs, theme: &FrameTheme) -> Told {
         let title = match window.origin().domain() {
             // As on its frame, the domain stands first.
             Some(domain) => format!("[{}] {}", domain.name, window.title()),
@@ -65,7 +70,10 @@ impl Told {
             (Flag::Fullscreen, window.extent() == Extent::Fullscreen),
         ];
         let flags = flags.into_iter().filter_map(|(flag, is)| is.then_some(flag)).collect();
-        Told { title, app_id: window.app_id().to_owned(), flags }
+        let area = window.outer_area(theme);
+        let on = outputs.shown().filter(|view| view.area().overlaps(area));
+        let outputs = on.map(|view| view.output.clone()).collect();
+        Told { title, app_id: window.app_id().to_owned(), flags, outputs }
     }
 
     /// Tell what differs from what was told before.
@@ -81,11 +89,35 @@ impl Told {
             let flags = self.flags.iter().filter(known);
             handle.state(flags.flat_map(|flag| (*flag as u32).to_ne_bytes()).collect());
         }
+        let before = before.map_or(&[][..], |before| &before.outputs);
+        for output in self.outputs.iter().filter(|output| !before.contains(output)) {
+            resources(output, handle).iter().for_each(|output| handle.output_enter(output));
+        }
+        for output in before.iter().filter(|output| !self.outputs.contains(output)) {
+            resources(output, handle).iter().for_each(|output| handle.output_leave(output));
+        }
         handle.done();
     }
 }
 
+/// What the client of a handle calls an output.
+fn resources(output: &Output, handle: &ZwlrForeignToplevelHandleV1) -> Vec<WlOutput> {
+    handle.client().map(|client| output.client_outputs(&client).collect()).unwrap_or_default()
+}
+
 impl State {
+    /// A client has bound an output: tell it of the windows there, if it was told of windows before.
+    pub(crate) fn tell_windows_on(&mut self, output: &Output, resource: &WlOutput) {
+        let known = self.foreign_toplevels.known.values();
+        for known in known.filter(|known| known.told.outputs.contains(output)) {
+            let handles = known.handles.iter();
+            for handle in handles.filter(|handle| handle.id().same_client_as(&resource.id())) {
+                handle.output_enter(resource);
+                handle.done();
+            }
+        }
+    }
+
     /// Something about windows may have changed.
     pub(crate) fn windows_may_have_changed(&mut self) {
         self.foreign_toplevels.due = true;
@@ -99,7 +131,7 @@ impl State {
         let all = &mut self.foreign_toplevels;
         let list = &mut self.protocols.foreign_toplevel_list;
         for window in self.windows.iter().filter(|window| window.is_mapped()) {
-            let now = Told::of(window);
+            let now = Told::of(window, &self.outputs, &self.theme);
             match all.known.get_mut(&window.id()) {
                 Some(known) if known.told == now => {}
                 Some(known) => {
@@ -218,13 +250,15 @@ impl Dispatch<ZwlrForeignToplevelHandleV1, WindowId> for State {
         }
         let Some(window) = state.windows.get(id) else { return };
         match request {
-            Request::SetMaximized => state.extend_window(id, Extent::Maximized),
+            Request::SetMaximized => state.extend_window(id, Extent::Maximized, None),
             Request::UnsetMaximized if extent == Extent::Maximized => {
-                state.extend_window(id, Extent::Floating);
+                state.extend_window(id, Extent::Floating, None);
             }
-            Request::SetFullscreen { .. } => state.extend_window(id, Extent::Fullscreen),
+            Request::SetFullscreen { output } => {
+                state.extend_window(id, Extent::Fullscreen, output.as_ref());
+            }
             Request::UnsetFullscreen if extent == Extent::Fullscreen => {
-                state.extend_window(id, behind);
+                state.extend_window(id, behind, None);
             }
             Request::SetMinimized => state.minimize_window(id),
             Request::UnsetMinimized if window.is_minimized() => state.bring_window(id),

@@ -17,8 +17,7 @@ use smithay::{
         },
         wayland_server::{
             Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource, WEnum,
-            backend::ClientId,
-            protocol::{wl_buffer::WlBuffer, wl_output::Transform},
+            backend::ClientId, protocol::wl_buffer::WlBuffer,
         },
     },
     utils::{Physical, Size},
@@ -224,8 +223,10 @@ impl Dispatch<ExtImageCopyCaptureFrameV1, Frame> for State {
                 data.captured.store(true, Ordering::Relaxed);
                 let copy = Copy { frame: frame.clone(), buffer };
                 // A session's first frame is copied at once, the others when there is something new.
-                if let Some(copy) = copy.finish_if_changed(state) {
-                    state.await_change(Waiting::Session(copy));
+                if let Some(copy) = copy.finish_if_changed(state)
+                    && let Some(output) = data.data.output.clone()
+                {
+                    state.await_change(output, Waiting::Session(copy));
                 }
             }
             // All of the buffer is written whatever is damaged.
@@ -253,13 +254,15 @@ impl Copy {
     pub(super) fn finish_if_changed(self, state: &mut State) -> Option<Copy> {
         let frame = self.frame.data::<Frame>().filter(|_| self.is_alive())?;
         let session = &frame.data;
-        let Some(size) = session.output.as_ref().and_then(|output| state.picture_size(output))
+        let output = session.output.as_ref();
+        let Some((output, size)) =
+            output.and_then(|output| state.picture_size(output).map(|size| (output, size)))
         else {
             frame.session.stopped();
             self.frame.failed(FailureReason::Stopped);
             return None;
         };
-        let picture = match state.capture(session.with_cursor) {
+        let picture = match state.capture(output, session.with_cursor) {
             Ok(picture) => picture,
             Err(error) => {
                 tracing::warn!(%error, "the screen cannot be copied");
@@ -284,7 +287,7 @@ impl Copy {
             return None;
         }
         told.picture = Some(picture);
-        self.frame.transform(Transform::Normal);
+        self.frame.transform(output.current_transform().into());
         self.frame.damage(damage.loc.x, damage.loc.y, damage.size.w, damage.size.h);
         let (high, low, nanoseconds) = capture::time_parts(state.clock.now().into());
         self.frame.presentation_time(high, low, nanoseconds);

@@ -4,6 +4,7 @@ pub(crate) mod capture;
 mod capture_source;
 pub(crate) mod foreign_toplevel;
 mod image_copy_capture;
+pub mod output_management;
 mod screencopy;
 mod virtual_pointer;
 

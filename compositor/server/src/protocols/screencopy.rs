@@ -1,9 +1,12 @@
 //! `zwlr_screencopy_manager_v1`: the screen copied into a client's `wl_shm` buffers, for local tools
 //! such as grim.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use smithay::{
@@ -22,22 +25,22 @@ use smithay::{
 };
 
 use super::capture::{self, Area, Waiting};
-use crate::{client::is_trusted, handlers::limits, image::Image, state::State};
+use crate::{client::is_trusted, handlers::limits, image::Image, outputs::OutputId, state::State};
 
 /// The newest version that is offered.
 pub(crate) const VERSION: u32 = 3;
 
-/// What a manager's last copy that waited for a change has shown.
+/// What a manager's last copy that waited for a change has shown, of each output.
 #[derive(Debug, Default)]
-pub(crate) struct LastPicture(Mutex<Option<Arc<Image>>>);
+pub(crate) struct LastPictures(Mutex<HashMap<OutputId, Arc<Image>>>);
 
 /// One frame, which is copied once.
 #[derive(Debug)]
 pub(crate) struct Frame {
     /// Nothing for one that failed when it was made.
-    area: Option<Area>,
+    source: Option<(Output, Area)>,
     with_cursor: bool,
-    last: Arc<LastPicture>,
+    last: Arc<LastPictures>,
     used: AtomicBool,
 }
 
@@ -57,7 +60,7 @@ impl GlobalDispatch<ZwlrScreencopyManagerV1, ()> for State {
         (): &(),
         data_init: &mut DataInit<'_, State>,
     ) {
-        data_init.init(manager, Arc::new(LastPicture::default()));
+        data_init.init(manager, Arc::new(LastPictures::default()));
     }
 
     fn can_view(client: Client, (): &()) -> bool {
@@ -65,13 +68,13 @@ impl GlobalDispatch<ZwlrScreencopyManagerV1, ()> for State {
     }
 }
 
-impl Dispatch<ZwlrScreencopyManagerV1, Arc<LastPicture>> for State {
+impl Dispatch<ZwlrScreencopyManagerV1, Arc<LastPictures>> for State {
     fn request(
         state: &mut State,
         _: &Client,
         _: &ZwlrScreencopyManagerV1,
         request: zwlr_screencopy_manager_v1::Request,
-        last: &Arc<LastPicture>,
+        last: &Arc<LastPictures>,
         _: &DisplayHandle,
         data_init: &mut DataInit<'_, State>,
     ) {
@@ -88,9 +91,10 @@ impl Dispatch<ZwlrScreencopyManagerV1, Arc<LastPicture>> for State {
             }
             _ => return,
         };
-        let area = state.area_of(&output, place);
+        let source = state.source_of(&output, place);
+        let area = source.as_ref().map(|(_, area)| *area);
         let used = AtomicBool::new(false);
-        let data = Frame { area, with_cursor: overlay_cursor != 0, last: last.clone(), used };
+        let data = Frame { source, with_cursor: overlay_cursor != 0, last: last.clone(), used };
         let frame = data_init.init(frame, data);
         let Some(area) = area else {
             frame.failed();
@@ -105,12 +109,17 @@ impl Dispatch<ZwlrScreencopyManagerV1, Arc<LastPicture>> for State {
 }
 
 impl State {
-    fn area_of(&self, output: &WlOutput, place: Option<Rectangle<i32, Logical>>) -> Option<Area> {
+    fn source_of(
+        &self,
+        output: &WlOutput,
+        place: Option<Rectangle<i32, Logical>>,
+    ) -> Option<(Output, Area)> {
         let output = Output::from_resource(output)?;
-        match place {
+        let area = match place {
             Some(place) => self.picture_area(&output, place),
             None => self.picture_size(&output).map(Area::from_size),
-        }
+        };
+        area.map(|area| (output, area))
     }
 }
 
@@ -134,7 +143,7 @@ impl Dispatch<ZwlrScreencopyFrameV1, Frame> for State {
             frame.post_error(Error::AlreadyUsed, "the frame was copied already");
             return;
         }
-        let Some(area) = data.area else {
+        let Some((output, area)) = &data.source else {
             frame.failed();
             return;
         };
@@ -145,9 +154,9 @@ impl Dispatch<ZwlrScreencopyFrameV1, Frame> for State {
         }
         let copy = Copy { frame: frame.clone(), buffer };
         if waits {
-            state.await_change(Waiting::Screencopy(copy));
+            state.await_change(output.clone(), Waiting::Screencopy(copy));
         } else {
-            copy.finish(state, area);
+            copy.finish(state, output, *area);
         }
     }
 }
@@ -164,9 +173,9 @@ impl Copy {
     }
 
     /// Copy now.
-    fn finish(&self, state: &mut State, area: Area) {
+    fn finish(&self, state: &mut State, output: &Output, area: Area) {
         let Some(data) = self.frame.data::<Frame>() else { return };
-        match state.capture(data.with_cursor) {
+        match state.capture(output, data.with_cursor) {
             Ok(picture) => self.answer(state, &picture, area, None),
             Err(error) => {
                 tracing::warn!(%error, "the screen cannot be copied");
@@ -178,8 +187,10 @@ impl Copy {
     /// Copy if the screen shows something else than this manager has seen; else wait on.
     pub(super) fn finish_if_changed(self, state: &mut State) -> Option<Copy> {
         let data = self.frame.data::<Frame>().filter(|_| self.is_alive())?;
-        let area = data.area?;
-        let picture = match state.capture(data.with_cursor) {
+        let (output, area) = data.source.as_ref()?;
+        let area = *area;
+        let id = state.outputs.by_output(output).map(|view| view.id);
+        let picture = match state.capture(output, data.with_cursor) {
             Ok(picture) => picture,
             Err(error) => {
                 tracing::warn!(%error, "the screen cannot be copied");
@@ -192,11 +203,13 @@ impl Copy {
             return None;
         }
         let mut last = data.last.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(damage) = capture::changed(last.as_deref(), &picture, area) else {
+        let before = id.and_then(|id| last.get(&id)).map(Arc::as_ref);
+        let Some(damage) = capture::changed(before, &picture, area) else {
             drop(last);
             return Some(self);
         };
-        *last = Some(picture.clone());
+        last.retain(|id, _| state.outputs.get(*id).is_some());
+        last.extend(id.map(|id| (id, picture.clone())));
         drop(last);
         self.answer(state, &picture, area, Some(damage));
         None

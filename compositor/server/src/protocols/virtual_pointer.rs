@@ -3,19 +3,25 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use smithay::reexports::{
-    wayland_protocols_wlr::virtual_pointer::v1::server::{
-        zwlr_virtual_pointer_manager_v1::{self, ZwlrVirtualPointerManagerV1},
-        zwlr_virtual_pointer_v1::{self, Error, ZwlrVirtualPointerV1},
+use smithay::{
+    output::Output,
+    reexports::{
+        wayland_protocols_wlr::virtual_pointer::v1::server::{
+            zwlr_virtual_pointer_manager_v1::{self, ZwlrVirtualPointerManagerV1},
+            zwlr_virtual_pointer_v1::{self, Error, ZwlrVirtualPointerV1},
+        },
+        wayland_server::{
+            Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource, WEnum,
+            backend::ClientId,
+            protocol::wl_pointer::{Axis, ButtonState},
+        },
     },
-    wayland_server::{
-        Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource, WEnum,
-        backend::ClientId,
-        protocol::wl_pointer::{Axis, ButtonState},
-    },
+    utils::Point,
 };
 
-use crate::{client::is_trusted, input::Input, state::State};
+use crate::{
+    client::is_trusted, input::Input, outputs::layout, render::present::OutputView, state::State,
+};
 
 /// The newest version that is offered.
 pub(crate) const VERSION: u32 = 2;
@@ -26,9 +32,15 @@ const MOST_INPUTS: usize = 256;
 /// The most buttons that are held at once.
 const MOST_BUTTONS: usize = 16;
 
-/// What waits for the end of a frame, and what is held.
+/// A pointer of a tool's.
 #[derive(Debug, Default)]
-pub(crate) struct VirtualPointer(Mutex<Pending>);
+pub(crate) struct VirtualPointer {
+    /// The output that its places are on; all of them if there is none.
+    output: Option<Output>,
+    pending: Mutex<Pending>,
+}
+
+/// What waits for the end of a frame, and what is held.
 
 #[derive(Debug, Default)]
 struct Pending {
@@ -66,11 +78,13 @@ impl Dispatch<ZwlrVirtualPointerManagerV1, ()> for State {
         data_init: &mut DataInit<'_, State>,
     ) {
         use zwlr_virtual_pointer_manager_v1::Request;
-        if let Request::CreateVirtualPointer { id, .. }
-        | Request::CreateVirtualPointerWithOutput { id, .. } = request
-        {
-            data_init.init(id, VirtualPointer::default());
-        }
+        let (id, output) = match request {
+            Request::CreateVirtualPointer { id, .. } => (id, None),
+            Request::CreateVirtualPointerWithOutput { id, output, .. } => (id, output),
+            _ => return,
+        };
+        let output = output.as_ref().and_then(Output::from_resource);
+        data_init.init(id, VirtualPointer { output, pending: Mutex::default() });
     }
 }
 
@@ -86,7 +100,7 @@ impl Dispatch<ZwlrVirtualPointerV1, VirtualPointer> for State {
     ) {
         use zwlr_virtual_pointer_v1::Request;
         let near = |value: f64| value.clamp(-FARTHEST, FARTHEST);
-        let mut pending = data.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pending = data.pending.lock().unwrap_or_else(PoisonError::into_inner);
         if pending.inputs.len() >= MOST_INPUTS && !matches!(request, Request::Frame) {
             return;
         }
@@ -98,9 +112,12 @@ impl Dispatch<ZwlrVirtualPointerV1, VirtualPointer> for State {
                 if x_extent == 0 || y_extent == 0 {
                     return;
                 }
-                let size = state.output_area().size.to_f64();
+                let view = data.output.as_ref().and_then(|output| state.outputs.by_output(output));
+                let area = view.map_or_else(|| state.outputs.bounds(), OutputView::area).to_f64();
                 let part = |at: u32, of: u32| f64::from(at.min(of)) / f64::from(of);
-                let (x, y) = (part(x, x_extent) * size.w, part(y, y_extent) * size.h);
+                let from = (part(x, x_extent) * area.size.w, part(y, y_extent) * area.size.h);
+                let Point { x, y, .. } =
+                    layout::confined(area.to_i32_round(), area.loc + Point::from(from));
                 pending.inputs.push(Input::PointerMotion { x, y });
             }
             Request::Button { button, state: button_state, .. } => {
@@ -148,7 +165,10 @@ impl Dispatch<ZwlrVirtualPointerV1, VirtualPointer> for State {
 
     fn destroyed(state: &mut State, _: ClientId, _: &ZwlrVirtualPointerV1, data: &VirtualPointer) {
         // Nobody else would let go of them.
-        let held = std::mem::take(&mut data.0.lock().unwrap_or_else(PoisonError::into_inner).held);
+        let held = {
+            let mut pending = data.pending.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut pending.held)
+        };
         for button in held {
             state.inject(Input::PointerButton { button, pressed: false });
         }

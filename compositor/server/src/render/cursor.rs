@@ -45,31 +45,31 @@ pub struct Cursor {
     pub icon: Option<WlSurface>,
     /// Whether it is drawn at all.
     pub shown: bool,
-    arrow: MemoryRenderBuffer,
+    /// The arrow at each scale of an output.
+    arrows: Vec<(f64, MemoryRenderBuffer)>,
 }
 
 impl Cursor {
     /// An arrow, drawn or not.
     pub fn new(shown: bool) -> Cursor {
-        let size = (ARROW[0].len() as i32, ARROW.len() as i32);
-        let pixels: Vec<u8> = ARROW
-            .iter()
-            .flat_map(|row| row.bytes())
-            .flat_map(|pixel| match pixel {
-                b'#' => [0, 0, 0, 255],
-                b'.' => [255, 255, 255, 255],
-                _ => [0; 4],
-            })
-            .collect();
-        let arrow = MemoryRenderBuffer::from_slice(
-            &pixels,
-            Fourcc::Argb8888,
-            size,
-            1,
-            Transform::Normal,
-            None,
-        );
-        Cursor { status: CursorImageStatus::default_named(), icon: None, shown, arrow }
+        Cursor { status: CursorImageStatus::default_named(), icon: None, shown, arrows: Vec::new() }
+    }
+
+    /// Draw the arrow for outputs of these scales, unless that was done before.
+    pub fn prepare(&mut self, scales: &[f64]) {
+        if !self.shown {
+            return;
+        }
+        self.arrows.retain(|(scale, _)| scales.contains(scale));
+        for scale in scales {
+            if self.arrow(*scale).is_none() {
+                self.arrows.push((*scale, draw_arrow(*scale)));
+            }
+        }
+    }
+
+    fn arrow(&self, wanted: f64) -> Option<&MemoryRenderBuffer> {
+        self.arrows.iter().find(|(scale, _)| *scale == wanted).map(|(_, arrow)| arrow)
     }
 
     /// The surfaces that clients have lent to the cursor.
@@ -83,7 +83,7 @@ impl Cursor {
 
     /// The cursor at `location`, if it is drawn.
     pub fn view(&self, location: Point<f64, Logical>) -> Option<CursorView<'_>> {
-        self.shown.then(|| CursorView { cursor: self, location: location.to_i32_round() })
+        self.shown.then_some(CursorView { cursor: self, location })
     }
 }
 
@@ -91,7 +91,7 @@ impl Cursor {
 pub struct CursorView<'a> {
     cursor: &'a Cursor,
     /// Where it points.
-    pub location: Point<i32, Logical>,
+    pub location: Point<f64, Logical>,
 }
 
 /// What a cursor looks like.
@@ -104,35 +104,53 @@ pub enum CursorLook<'a> {
     Surface {
         /// By this surface.
         surface: &'a WlSurface,
+        /// Which point of it points.
+        hotspot: Point<i32, Logical>,
         /// As much of it as is shown.
-        area: Rectangle<i32, Logical>,
+        size: Size<i32, Logical>,
     },
 }
 
 impl CursorView<'_> {
-    /// What it looks like.
-    pub fn look(&self) -> CursorLook<'_> {
+    /// What it looks like on an output of this scale.
+    pub fn look(&self, scale: f64) -> CursorLook<'_> {
         match &self.cursor.status {
             CursorImageStatus::Hidden => CursorLook::Hidden,
             CursorImageStatus::Surface(surface) if surface.alive() => {
-                let area = Rectangle::new(
-                    self.location - hotspot(surface),
-                    Size::from((GREATEST_CURSOR, GREATEST_CURSOR)),
-                );
-                CursorLook::Surface { surface, area }
+                let size = Size::from((GREATEST_CURSOR, GREATEST_CURSOR));
+                CursorLook::Surface { surface, hotspot: hotspot(surface), size }
             }
             // Without a theme, all shapes are the arrow.
             CursorImageStatus::Surface(_) | CursorImageStatus::Named(_) => {
-                CursorLook::Arrow(&self.cursor.arrow)
+                self.cursor.arrow(scale).map_or(CursorLook::Hidden, CursorLook::Arrow)
             }
         }
     }
 
     /// What is dragged with it, and as much of that as is shown.
-    pub fn dragged(&self) -> Option<(&WlSurface, Rectangle<i32, Logical>)> {
+    pub fn dragged(&self) -> Option<(&WlSurface, Size<i32, Logical>)> {
         let icon = self.cursor.icon.as_ref().filter(|icon| icon.alive())?;
-        Some((icon, Rectangle::new(self.location, Size::from((GREATEST_ICON, GREATEST_ICON)))))
+        Some((icon, Size::from((GREATEST_ICON, GREATEST_ICON))))
     }
+}
+
+/// The arrow at a scale, its pixels repeated.
+fn draw_arrow(scale: f64) -> MemoryRenderBuffer {
+    let scaled = |length: usize| ((length as f64 * scale).round() as usize).max(1);
+    let (width, height) = (scaled(ARROW[0].len()), scaled(ARROW.len()));
+    let pixel = |x: usize, y: usize| {
+        let row = ARROW[y * ARROW.len() / height].as_bytes();
+        match row[x * row.len() / width] {
+            b'#' => [0, 0, 0, 255],
+            b'.' => [255, 255, 255, 255],
+            _ => [0; 4],
+        }
+    };
+    let pixels: Vec<u8> =
+        (0..height).flat_map(|y| (0..width).flat_map(move |x| pixel(x, y))).collect();
+    // Scales are at most 8.
+    let size = (width as i32, height as i32);
+    MemoryRenderBuffer::from_slice(&pixels, Fourcc::Argb8888, size, 1, Transform::Normal, None)
 }
 
 /// Where in a client's cursor the point is that points, within what is shown of it.
@@ -146,10 +164,21 @@ fn hotspot(surface: &WlSurface) -> Point<i32, Logical> {
 }
 
 impl State {
-    /// The cursor has moved or changed.
+    /// The cursor looks otherwise.
     pub(crate) fn cursor_changed(&mut self) {
-        if self.cursor.shown {
-            self.queue_redraw();
+        self.cursor_moved(self.pointer_location);
+    }
+
+    /// The cursor has moved from here to where it is now.
+    pub(crate) fn cursor_moved(&mut self, from: Point<f64, Logical>) {
+        if !self.cursor.shown {
+            return;
+        }
+        for tip in [from, self.pointer_location] {
+            let reach = if self.cursor.icon.is_some() { GREATEST_ICON } else { GREATEST_CURSOR };
+            let reach = Point::from((reach, reach));
+            let around = Rectangle::new(tip.to_i32_round() - reach, (reach + reach).to_size());
+            self.queue_redraw_in(around);
         }
     }
 }

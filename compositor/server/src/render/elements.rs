@@ -2,7 +2,7 @@
 
 use smithay::{
     backend::renderer::{
-        ImportAll, ImportMem, Renderer,
+        Color32F, ImportAll, ImportMem, Renderer,
         element::{
             Element, Id, Kind, RenderElement, UnderlyingStorage,
             memory::MemoryRenderBufferRenderElement,
@@ -20,11 +20,12 @@ use smithay::{
 
 use crate::{
     colour::Colour,
+    outputs::OutputId,
     render::{
         cursor::{CursorLook, CursorView},
         frame_decoration::FrameTheme,
     },
-    shell::{hit::fills_screen, layers::Panels, lock::Lock, popups, window::Window},
+    shell::{layers::Panels, lock::Lock, popups, window::Window},
 };
 
 render_elements! {
@@ -45,17 +46,44 @@ pub struct Scene<'a> {
     pub panels: &'a Panels,
     /// The look of frames.
     pub theme: &'a FrameTheme,
+    /// A window fills the output: most panels are below it.
+    pub full_screen: bool,
     /// Who has locked the session: then nothing else is seen.
     pub lock: Option<&'a Lock>,
+    /// Which output.
+    pub output: OutputId,
     /// The colour behind all windows.
     pub background: Colour,
-    /// The size of the output.
-    pub output: Size<i32, Logical>,
+    /// Where the output lies, in pixels of windows.
+    pub area: Rectangle<i32, Logical>,
+    /// Pixels of the output to one of a window's.
+    pub scale: f64,
+    /// The width and height of the smallest output: popups of domains are smaller.
+    pub smallest_output: Size<i32, Logical>,
     /// The cursor, where one is drawn.
     pub cursor: Option<CursorView<'a>>,
 }
 
-/// Everything to draw on an output of scale one, topmost first.
+impl Scene<'_> {
+    /// Where a point is among the output's pixels.
+    fn point(&self, point: Point<f64, Logical>) -> Point<i32, Physical> {
+        (point - self.area.loc.to_f64()).to_physical(self.scale).to_i32_round()
+    }
+
+    /// A distance in the output's pixels.
+    fn distance(&self, distance: Point<i32, Logical>) -> Point<i32, Physical> {
+        distance.to_f64().to_physical(self.scale).to_i32_round()
+    }
+
+    /// An area in the output's pixels. Its size does not depend on where it lies.
+    fn pixels(&self, area: Rectangle<i32, Logical>) -> Rectangle<i32, Physical> {
+        let size = area.size.to_f64().to_physical(self.scale).to_i32_round();
+        Rectangle::new(self.point(area.loc.to_f64()), size)
+    }
+}
+
+/// Everything to draw on an output, topmost first, in its pixels: what shows it is to think of scale
+/// one.
 pub fn build<R>(renderer: &mut R, scene: &Scene<'_>) -> Vec<OutputElement<R>>
 where
     R: Renderer + ImportAll + ImportMem,
@@ -63,17 +91,17 @@ where
 {
     let mut elements = Vec::new();
     if let Some(cursor) = &scene.cursor {
-        push_cursor(renderer, cursor, &mut elements);
+        push_cursor(renderer, scene, cursor, &mut elements);
     }
     if let Some(lock) = scene.lock {
-        if let Some(surface) = lock.surface() {
-            let all = Rectangle::from_size(scene.output);
-            push_surface(renderer, surface, all.loc, all, &mut elements);
+        if let Some(surface) = lock.surface(scene.output) {
+            let all = scene.pixels(scene.area);
+            push_surface(renderer, scene, surface, all.loc, all, &mut elements);
         }
         return elements;
     }
     push_panels(renderer, scene, Layer::Overlay, &mut elements);
-    let below_windows = if fills_screen(scene.windows) {
+    let below_windows = if scene.full_screen {
         [Layer::Top, Layer::Bottom, Layer::Background].as_slice()
     } else {
         push_panels(renderer, scene, Layer::Top, &mut elements);
@@ -96,18 +124,15 @@ fn push_panels<R>(
     R: Renderer + ImportAll + ImportMem,
     R::TextureId: Clone + Send + 'static,
 {
-    for panel in scene.panels.shown(layer) {
+    for panel in scene.panels.shown(layer).filter(|panel| panel.output() == scene.output) {
         for popup in panel.popups() {
-            push_surface(renderer, &popup.surface, popup.surface_location, popup.area, elements);
+            let pixels = scene.pixels(popup.area);
+            let origin = pixels.loc - scene.distance(popup.area.loc - popup.surface_location);
+            push_surface(renderer, scene, &popup.surface, origin, pixels, elements);
         }
-        let location = panel.area().loc;
-        push_surface(
-            renderer,
-            panel.wl_surface(),
-            location,
-            Rectangle::from_size(scene.output),
-            elements,
-        );
+        let location = scene.pixels(panel.area()).loc;
+        let all = scene.pixels(scene.area);
+        push_surface(renderer, scene, panel.wl_surface(), location, all, elements);
     }
 }
 
@@ -117,44 +142,18 @@ where
     R::TextureId: Clone + Send + 'static,
 {
     for window in scene.windows.iter().rev().filter(|window| window.is_visible()) {
-        push_popups(renderer, scene.output, window, elements);
+        push_popups(renderer, scene, window, elements);
+        let pixels = scene.pixels(window.client_area());
         if window.has_frame() {
-            push_frame(renderer, scene, window, elements);
+            push_frame(renderer, scene, window, pixels, elements);
         }
-        let client = window.client_area();
-        let origin = client.loc - window.surface().geometry().loc;
-        push_surface(renderer, window.wl_surface(), origin, client, elements);
+        let origin = pixels.loc - scene.distance(window.surface().geometry().loc);
+        push_surface(renderer, scene, window.wl_surface(), origin, pixels, elements);
     }
 }
 
 /// The popups of a window, each with a thin border when it belongs to a domain.
 fn push_popups<R>(
-    renderer: &mut R,
-    output: Size<i32, Logical>,
-    window: &Window,
-    elements: &mut Vec<OutputElement<R>>,
-) where
-    R: Renderer + ImportAll + ImportMem,
-    R::TextureId: Clone + Send + 'static,
-{
-    let border = window.origin().domain().map(|domain| domain.colour.to_renderer());
-    for popup in popups::placed(window, output) {
-        if let Some(colour) = border {
-            for (id, area) in popup.border_ids().into_iter().zip(popups::border(popup.area)) {
-                elements.push(OutputElement::Solid(SolidColorRenderElement::new(
-                    id,
-                    physical(area),
-                    CommitCounter::default(),
-                    colour,
-                    Kind::Unspecified,
-                )));
-            }
-        }
-        push_surface(renderer, &popup.surface, popup.surface_location, popup.area, elements);
-    }
-}
-
-fn push_frame<R>(
     renderer: &mut R,
     scene: &Scene<'_>,
     window: &Window,
@@ -163,65 +162,99 @@ fn push_frame<R>(
     R: Renderer + ImportAll + ImportMem,
     R::TextureId: Clone + Send + 'static,
 {
-    let parts = window.frame().parts(scene.theme, window.client_area());
-    let (bar, location) = parts.bar;
-    let location = location.to_f64().to_physical(1.0);
-    match MemoryRenderBufferRenderElement::from_buffer(
-        renderer,
-        location,
-        bar,
-        None,
-        None,
-        None,
-        Kind::Unspecified,
-    ) {
-        Ok(element) => elements.push(element.into()),
-        // The border is still drawn, and still tells the domain.
-        Err(error) => tracing::error!(?error, "cannot draw the title bar of a window"),
+    let border = window.origin().domain().map(|domain| domain.colour.to_renderer().into());
+    for popup in popups::placed(window, scene.smallest_output) {
+        let pixels = scene.pixels(popup.area);
+        if let Some(colour) = border {
+            let width = scene.distance((popups::BORDER, 0).into()).x.max(1);
+            for (id, side) in popup.border_ids().into_iter().zip(popups::border(pixels, width)) {
+                elements.push(solid(id, side, CommitCounter::default(), colour));
+            }
+        }
+        let origin = pixels.loc - scene.distance(popup.area.loc - popup.surface_location);
+        push_surface(renderer, scene, &popup.surface, origin, pixels, elements);
     }
-    for (side, location) in parts.sides {
-        let location = location.to_physical(1);
-        elements.push(
-            SolidColorRenderElement::from_buffer(side, location, 1.0, 1.0, Kind::Unspecified)
-                .into(),
-        );
+}
+
+fn push_frame<R>(
+    renderer: &mut R,
+    scene: &Scene<'_>,
+    window: &Window,
+    client: Rectangle<i32, Physical>,
+    elements: &mut Vec<OutputElement<R>>,
+) where
+    R: Renderer + ImportAll + ImportMem,
+    R::TextureId: Clone + Send + 'static,
+{
+    let parts = window.frame().parts(scene.theme, scene.scale, client);
+    if let Some((bar, location)) = parts.bar {
+        match MemoryRenderBufferRenderElement::from_buffer(
+            renderer,
+            location.to_f64(),
+            bar,
+            None,
+            None,
+            None,
+            Kind::Unspecified,
+        ) {
+            Ok(element) => elements.push(element.into()),
+            // The border is still drawn, and still tells the domain.
+            Err(error) => tracing::error!(?error, "cannot draw the title bar of a window"),
+        }
+    }
+    for (id, area) in parts.sides {
+        elements.push(solid(id, area, parts.colour.1, parts.colour.0));
     }
 }
 
 /// The cursor and what is dragged with it. Both are cut off at a modest size: a client that could
 /// make its cursor as large as the screen could show anything on it.
-fn push_cursor<R>(renderer: &mut R, cursor: &CursorView<'_>, elements: &mut Vec<OutputElement<R>>)
-where
+fn push_cursor<R>(
+    renderer: &mut R,
+    scene: &Scene<'_>,
+    cursor: &CursorView<'_>,
+    elements: &mut Vec<OutputElement<R>>,
+) where
     R: Renderer + ImportAll + ImportMem,
     R::TextureId: Clone + Send + 'static,
 {
-    match cursor.look() {
+    let tip = scene.point(cursor.location);
+    let greatest = |size| Rectangle::new(tip, scene.pixels(Rectangle::from_size(size)).size);
+    match cursor.look(scene.scale) {
         CursorLook::Hidden => {}
         CursorLook::Arrow(arrow) => {
-            let location = cursor.location.to_f64().to_physical(1.0);
             let kind = Kind::Cursor;
             match MemoryRenderBufferRenderElement::from_buffer(
-                renderer, location, arrow, None, None, None, kind,
+                renderer,
+                tip.to_f64(),
+                arrow,
+                None,
+                None,
+                None,
+                kind,
             ) {
                 Ok(element) => elements.push(element.into()),
                 Err(error) => tracing::error!(?error, "cannot draw the cursor"),
             }
         }
-        CursorLook::Surface { surface, area } => {
-            push_surface(renderer, surface, area.loc, area, elements);
+        CursorLook::Surface { surface, hotspot, size } => {
+            let mut area = greatest(size);
+            area.loc -= scene.distance(hotspot);
+            push_surface(renderer, scene, surface, area.loc, area, elements);
         }
     }
-    if let Some((icon, area)) = cursor.dragged() {
-        push_surface(renderer, icon, area.loc, area, elements);
+    if let Some((icon, size)) = cursor.dragged() {
+        push_surface(renderer, scene, icon, tip, greatest(size), elements);
     }
 }
 
 /// A client's surface and all below it, cut off at `area`: no client draws outside its window.
 fn push_surface<R>(
     renderer: &mut R,
+    scene: &Scene<'_>,
     surface: &WlSurface,
-    location: Point<i32, Logical>,
-    area: Rectangle<i32, Logical>,
+    location: Point<i32, Physical>,
+    area: Rectangle<i32, Physical>,
     elements: &mut Vec<OutputElement<R>>,
 ) where
     R: Renderer + ImportAll + ImportMem,
@@ -230,26 +263,35 @@ fn push_surface<R>(
     let drawn: Vec<WaylandSurfaceRenderElement<R>> = render_elements_from_surface_tree(
         renderer,
         surface,
-        location.to_physical(1),
-        1.0,
+        location,
+        scene.scale,
         1.0,
         Kind::Unspecified,
     );
     elements.extend(
         drawn
             .into_iter()
-            .filter_map(|element| CropRenderElement::from_element(element, 1.0, physical(area)))
-            .map(|element| OutputElement::Client(Lenient(element))),
+            .filter_map(|element| CropRenderElement::from_element(element, scene.scale, area))
+            .map(|element| OutputElement::Client(Lenient(element, scene.scale.into()))),
     );
 }
 
-fn physical(area: Rectangle<i32, Logical>) -> Rectangle<i32, Physical> {
-    area.to_physical(1)
+fn solid<R>(
+    id: Id,
+    area: Rectangle<i32, Physical>,
+    commit: CommitCounter,
+    colour: Color32F,
+) -> OutputElement<R>
+where
+    R: Renderer + ImportAll + ImportMem,
+{
+    SolidColorRenderElement::new(id, area, commit, colour, Kind::Unspecified).into()
 }
 
-/// A client's pixels. If they cannot be drawn (a buffer that vanished under us, a scale beyond
-/// what the renderer computes with), they alone are missing, and the rest of the picture is drawn.
-pub struct Lenient<E>(E);
+/// A client's pixels, at a scale of their own: everything else is in the output's pixels already. If
+/// they cannot be drawn (a buffer that vanished under us, a scale beyond what the renderer computes
+/// with), they alone are missing, and the rest of the picture is drawn.
+pub struct Lenient<E>(E, Scale<f64>);
 
 impl<E: Element> Element for Lenient<E> {
     fn id(&self) -> &Id {
@@ -264,12 +306,12 @@ impl<E: Element> Element for Lenient<E> {
         self.0.src()
     }
 
-    fn geometry(&self, scale: Scale<f64>) -> Rectangle<i32, Physical> {
-        self.0.geometry(scale)
+    fn geometry(&self, _scale: Scale<f64>) -> Rectangle<i32, Physical> {
+        self.0.geometry(self.1)
     }
 
-    fn location(&self, scale: Scale<f64>) -> Point<i32, Physical> {
-        self.0.location(scale)
+    fn location(&self, _scale: Scale<f64>) -> Point<i32, Physical> {
+        self.0.location(self.1)
     }
 
     fn transform(&self) -> Transform {
@@ -278,14 +320,14 @@ impl<E: Element> Element for Lenient<E> {
 
     fn damage_since(
         &self,
-        scale: Scale<f64>,
+        _scale: Scale<f64>,
         commit: Option<CommitCounter>,
     ) -> DamageSet<i32, Physical> {
-        self.0.damage_since(scale, commit)
+        self.0.damage_since(self.1, commit)
     }
 
-    fn opaque_regions(&self, scale: Scale<f64>) -> OpaqueRegions<i32, Physical> {
-        self.0.opaque_regions(scale)
+    fn opaque_regions(&self, _scale: Scale<f64>) -> OpaqueRegions<i32, Physical> {
+        self.0.opaque_regions(self.1)
     }
 
     fn alpha(&self) -> f32 {

@@ -6,9 +6,13 @@
 use smithay::{
     backend::{
         allocator::Fourcc,
-        renderer::element::{memory::MemoryRenderBuffer, solid::SolidColorBuffer},
+        renderer::{
+            Color32F,
+            element::{Id, memory::MemoryRenderBuffer},
+            utils::CommitCounter,
+        },
     },
-    utils::{Logical, Point, Rectangle, Size, Transform},
+    utils::{Logical, Physical, Point, Rectangle, Size, Transform},
 };
 
 use crate::{
@@ -26,7 +30,8 @@ const GAP: i32 = 8;
 
 /// What all frames have in common.
 pub struct FrameTheme {
-    typeface: Typeface,
+    /// The height of letters at scale one.
+    font_size: f32,
     border: i32,
     bar_height: i32,
     local_colour: Colour,
@@ -36,13 +41,23 @@ pub struct FrameTheme {
 impl FrameTheme {
     /// As configured.
     pub fn new(config: &FrameConfig, background: Colour) -> FrameTheme {
-        let typeface = Typeface::new(config.font_size.pixels());
         FrameTheme {
             bar_height: (config.font_size.pixels() * 1.9).round() as i32,
             border: config.border.pixels(),
             local_colour: config.local_colour,
             background,
-            typeface,
+            font_size: config.font_size.pixels(),
+        }
+    }
+
+    /// Lengths in pixels of an output of this scale.
+    fn at(&self, scale: f64) -> Metrics {
+        let scaled = |length: i32| ((f64::from(length) * scale).round() as i32).max(1);
+        Metrics {
+            scale,
+            border: scaled(self.border),
+            bar_height: scaled(self.bar_height),
+            gap: scaled(GAP),
         }
     }
 
@@ -117,50 +132,72 @@ pub struct FrameText {
 /// The frame of one window. Its text is drawn when it changes, never a frame at a time.
 #[derive(Debug)]
 pub struct FrameDecoration {
-    drawn: Option<(FrameText, i32)>,
-    bar: MemoryRenderBuffer,
-    /// Left, right, below.
-    sides: [SolidColorBuffer; 3],
+    /// The title bar at each scale of an output.
+    bars: Vec<Bar>,
+    /// Names of the borders: left, right, below.
+    sides: [Id; 3],
+    colour: Color32F,
+    /// Counts the colours that it had.
+    commit: CommitCounter,
 }
 
-/// Where the parts of a frame lie, with what they show.
+/// A title bar as it was drawn.
+#[derive(Debug)]
+struct Bar {
+    scale: f64,
+    width: i32,
+    text: FrameText,
+    pixels: MemoryRenderBuffer,
+}
+
+/// Where the parts of a frame lie among an output's pixels, with what they show.
 pub struct FrameParts<'a> {
-    /// The title bar.
-    pub bar: (&'a MemoryRenderBuffer, Point<i32, Logical>),
+    /// The title bar, once it is drawn.
+    pub bar: Option<(&'a MemoryRenderBuffer, Point<i32, Physical>)>,
     /// The borders.
-    pub sides: [(&'a SolidColorBuffer, Point<i32, Logical>); 3],
+    pub sides: [(Id, Rectangle<i32, Physical>); 3],
+    /// Their colour, and how often it has changed.
+    pub colour: (Color32F, CommitCounter),
 }
 
 impl Default for FrameDecoration {
     fn default() -> Self {
         FrameDecoration {
-            drawn: None,
-            bar: MemoryRenderBuffer::default(),
-            sides: std::array::from_fn(|_| SolidColorBuffer::default()),
+            bars: Vec::new(),
+            sides: std::array::from_fn(|_| Id::new()),
+            colour: Color32F::TRANSPARENT,
+            commit: CommitCounter::default(),
         }
     }
 }
 
 impl FrameDecoration {
-    /// Bring the frame up to date for client pixels of this size.
-    pub fn update(&mut self, theme: &FrameTheme, client: Size<i32, Logical>, text: FrameText) {
+    /// Bring the frame up to date for client pixels of this size, for outputs of these scales.
+    pub fn update(
+        &mut self,
+        theme: &FrameTheme,
+        client: Size<i32, Logical>,
+        text: &FrameText,
+        scales: &[f64],
+    ) {
         let frame_colour = theme.colour(text.domain.as_ref().map(|(_, colour)| *colour));
-        let inner = inner_size(client);
-        let colour = frame_colour.to_renderer();
-        let [left, right, below] = &mut self.sides;
-        left.update((theme.border, inner.h), colour);
-        // What a narrow client leaves free inside its frame is frame, too.
-        right.update((theme.border + (inner.w - client.w).max(0), inner.h), colour);
-        below.update((inner.w + 2 * theme.border, theme.border), colour);
-
-        let wanted = Some((text, inner.w));
-        if self.drawn == wanted {
-            return;
+        let colour = Color32F::from(frame_colour.to_renderer());
+        if self.colour != colour {
+            self.colour = colour;
+            self.commit.increment();
         }
-        if let Some((text, _)) = &wanted {
-            let canvas = draw_bar(theme, inner.w + 2 * theme.border, frame_colour, text);
+        self.bars.retain(|bar| scales.contains(&bar.scale));
+        for scale in scales {
+            let metrics = theme.at(*scale);
+            let client = client.to_f64().to_physical(*scale).to_i32_round();
+            let width = metrics.inner_size(client).w + 2 * metrics.border;
+            let drawn = self.bars.iter().position(|bar| bar.scale == *scale);
+            if drawn.is_some_and(|at| self.bars[at].width == width && self.bars[at].text == *text) {
+                continue;
+            }
+            let canvas = draw_bar(theme, &metrics, width, frame_colour, text);
             let size = (canvas.width(), canvas.height());
-            self.bar = MemoryRenderBuffer::from_slice(
+            let pixels = MemoryRenderBuffer::from_slice(
                 canvas.pixels(),
                 Fourcc::Argb8888,
                 size,
@@ -168,60 +205,98 @@ impl FrameDecoration {
                 Transform::Normal,
                 Some(vec![Rectangle::from_size(size.into())]),
             );
+            let bar = Bar { scale: *scale, width, text: text.clone(), pixels };
+            match drawn {
+                Some(at) => self.bars[at] = bar,
+                None => self.bars.push(bar),
+            }
         }
-        self.drawn = wanted;
     }
 
-    /// The parts around client pixels at `client`.
-    pub fn parts(&self, theme: &FrameTheme, client: Rectangle<i32, Logical>) -> FrameParts<'_> {
-        let outer = theme.outer(client);
-        let inner_height = outer.size.h - theme.bar_height - theme.border;
-        let [left, right, below] = &self.sides;
-        let at = |x: i32, y: i32| outer.loc + Point::from((x, y));
+    /// The parts around client pixels at `client` on an output of this scale.
+    pub fn parts(
+        &self,
+        theme: &FrameTheme,
+        scale: f64,
+        client: Rectangle<i32, Physical>,
+    ) -> FrameParts<'_> {
+        let metrics = theme.at(scale);
+        let (border, inner) = (metrics.border, metrics.inner_size(client.size));
+        let at = |x: i32, y: i32, w: i32, h: i32| {
+            Rectangle::new(client.loc + Point::from((x, y)), Size::from((w, h)))
+        };
+        let bar = self.bars.iter().find(|bar| bar.scale == scale);
+        let bar_location = client.loc - Point::from((border, metrics.bar_height));
+        let [left, right, below] = self.sides.clone();
+        // What a narrow client leaves free inside its frame is frame, too.
+        let free = (inner.w - client.size.w).max(0);
         FrameParts {
-            bar: (&self.bar, outer.loc),
+            bar: bar.map(|bar| (&bar.pixels, bar_location)),
             sides: [
-                (left, at(0, theme.bar_height)),
-                (right, at(theme.border + client.size.w, theme.bar_height)),
-                (below, at(0, theme.bar_height + inner_height)),
+                (left, at(-border, 0, border, inner.h)),
+                (right, at(client.size.w, 0, border + free, inner.h)),
+                (below, at(-border, inner.h, inner.w + 2 * border, border)),
             ],
+            colour: (self.colour, self.commit),
         }
     }
 }
 
+/// Lengths of a frame in pixels of an output.
+struct Metrics {
+    scale: f64,
+    border: i32,
+    bar_height: i32,
+    gap: i32,
+}
+
+impl Metrics {
+    /// What the frame goes round when the client's pixels are of this size.
+    fn inner_size(&self, client: Size<i32, Physical>) -> Size<i32, Physical> {
+        let scaled = |length: i32| (f64::from(length) * self.scale).round() as i32;
+        let greatest = scaled(GREATEST_INNER_SIDE);
+        Size::from((
+            client.w.clamp(scaled(LEAST_INNER_WIDTH), greatest),
+            client.h.clamp(1, greatest),
+        ))
+    }
+}
+
 /// Draw a title bar: the domain's name on a tag of its own, then the title, then the button.
-fn draw_bar(theme: &FrameTheme, width: i32, frame_colour: Colour, text: &FrameText) -> Canvas {
-    let face = &theme.typeface;
+fn draw_bar(
+    theme: &FrameTheme,
+    metrics: &Metrics,
+    width: i32,
+    frame_colour: Colour,
+    text: &FrameText,
+) -> Canvas {
+    let face = &Typeface::new(theme.font_size * metrics.scale as f32);
+    let Metrics { border, bar_height, gap, .. } = *metrics;
     let bar_colour = theme.bar_colour(frame_colour, text.active);
     let text_colour = bar_colour.text_on();
-    let mut canvas = Canvas::new(width, theme.bar_height, bar_colour);
-    let baseline = (theme.bar_height + face.cap_height()) / 2;
-    let button = theme.bar_height;
-    let end = width - theme.border - button;
-    let mut x = theme.border + GAP / 2;
+    let mut canvas = Canvas::new(width, bar_height, bar_colour);
+    let baseline = (bar_height + face.cap_height()) / 2;
+    let button = bar_height;
+    let end = width - border - button;
+    let mut x = border + gap / 2;
 
     if let Some((name, _)) = &text.domain {
         // The tag turns the bar's colours round, so that no title can look like it.
-        let name = face.shortened(name, end - x - 2 * GAP);
-        let tag_width = face.width(&name) + 2 * GAP;
-        let inset = (theme.bar_height / 7).max(2);
+        let name = face.shortened(name, end - x - 2 * gap);
+        let tag_width = face.width(&name) + 2 * gap;
+        let inset = (bar_height / 7).max(2);
         let tag_text = readable_tag_text(frame_colour, text_colour);
-        canvas.fill_rounded(x, inset, tag_width, theme.bar_height - 2 * inset, text_colour);
-        face.draw(&mut canvas, TextPlace { x: x + GAP, baseline, end }, &name, tag_text);
-        x += tag_width + GAP;
+        canvas.fill_rounded(x, inset, tag_width, bar_height - 2 * inset, text_colour);
+        face.draw(&mut canvas, TextPlace { x: x + gap, baseline, end }, &name, tag_text);
+        x += tag_width + gap;
     } else {
-        x += GAP / 2;
+        x += gap / 2;
     }
 
-    let title = face.shortened(&text.title, end - x - GAP);
+    let title = face.shortened(&text.title, end - x - gap);
     face.draw(&mut canvas, TextPlace { x, baseline, end }, &title, text_colour);
-    let middle = theme.bar_height / 2;
-    canvas.cross(
-        width - theme.border - button / 2,
-        middle,
-        (theme.bar_height / 7).max(2),
-        text_colour,
-    );
+    let middle = bar_height / 2;
+    canvas.cross(width - border - button / 2, middle, (bar_height / 7).max(2), text_colour);
     canvas
 }
 
@@ -241,23 +316,27 @@ mod tests {
     #[test]
     fn the_frame_lies_outside_and_leaves_no_gap() {
         let theme = theme();
-        for (w, h) in [(1, 1), (200, 100), (160, 30), (20_000, 5)] {
-            let client = Rectangle::new((50, 60).into(), (w, h).into());
-            let outer = theme.outer(client);
-            let mut frame = FrameDecoration::default();
-            let text = FrameText { domain: None, title: "t".into(), active: true };
-            frame.update(&theme, client.size, text);
-            let area = |(width, height): (i32, i32)| i64::from(width) * i64::from(height);
-            let inner_width = w.clamp(LEAST_INNER_WIDTH, GREATEST_INNER_SIDE);
-            assert_eq!(outer.size.w, inner_width + 2 * theme.border);
-            assert!(outer.loc.x < client.loc.x && outer.loc.y < client.loc.y);
-            let padding = (inner_width - w).max(0);
-            let covered = area((outer.size.w, theme.bar_height))
-                + area((theme.border, h))
-                + area((theme.border + padding, h))
-                + area((outer.size.w, theme.border))
-                + area((inner_width - padding, h));
-            assert_eq!(covered, area((outer.size.w, outer.size.h)));
+        for scale in [1.0, 1.25, 1.5, 2.0] {
+            let metrics = theme.at(scale);
+            for (w, h) in [(1, 1), (200, 100), (160, 30), (16_000, 5)] {
+                let client = Rectangle::<i32, Physical>::new((50, 60).into(), (w, h).into());
+                let mut frame = FrameDecoration::default();
+                let text = FrameText { domain: None, title: "t".into(), active: true };
+                let logical = client.size.to_f64().to_logical(scale).to_i32_round();
+                frame.update(&theme, logical, &text, &[scale]);
+                let inner = metrics.inner_size(client.size);
+                let parts = frame.parts(&theme, scale, client);
+                let (_, bar) = parts.bar.unwrap();
+                let bar =
+                    Rectangle::new(bar, (inner.w + 2 * metrics.border, metrics.bar_height).into());
+                let all: Vec<_> = parts.sides.iter().map(|(_, side)| *side).chain([bar]).collect();
+                let area = |size: Size<i32, Physical>| i64::from(size.w) * i64::from(size.h);
+                let outer = all.iter().copied().reduce(Rectangle::merge).unwrap();
+                let seen = client.intersection(Rectangle::new(client.loc, inner)).unwrap();
+                let covered: i64 = all.iter().map(|part| area(part.size)).sum();
+                assert_eq!(covered + area(seen.size), area(outer.size), "{w}x{h} at {scale}");
+                assert!(all.iter().all(|part| !part.overlaps(seen)));
+            }
         }
     }
 
@@ -274,10 +353,12 @@ mod tests {
         let bar = |title: &str, active| {
             let domain = Some(("work".to_owned(), Colour::new(0x2f, 0x6f, 0x9f)));
             let text = FrameText { domain, title: title.into(), active };
-            draw_bar(&theme, 240, Colour::new(0x2f, 0x6f, 0x9f), &text)
+            draw_bar(&theme, &theme.at(1.0), 240, Colour::new(0x2f, 0x6f, 0x9f), &text)
         };
         let empty = bar("", true);
-        let tag_end = (theme.border + GAP / 2 + theme.typeface.width("work") + 2 * GAP) as usize;
+        let tag_end =
+            (theme.border + GAP / 2 + Typeface::new(theme.font_size).width("work") + 2 * GAP)
+                as usize;
         // The second begins with characters that are drawn over the one before.
         for title in [&"work ".repeat(100), &"\u{301}\u{20dd}\u{fe20}".repeat(60)] {
             let titled = bar(title, true);

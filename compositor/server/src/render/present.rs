@@ -4,42 +4,59 @@
 use std::time::Duration;
 
 use smithay::{
-    desktop::utils::{OutputPresentationFeedback, take_presentation_feedback_surface_tree},
+    desktop::utils::{
+        OutputPresentationFeedback, take_presentation_feedback_surface_tree,
+        with_surfaces_surface_tree,
+    },
     output::Output,
     reexports::{
         calloop::timer::{TimeoutAction, Timer},
         wayland_protocols::wp::presentation_time::server::wp_presentation_feedback,
         wayland_server::{
             Resource,
+            backend::GlobalId,
             protocol::{wl_callback::WlCallback, wl_surface::WlSurface},
         },
     },
-    utils::{Monotonic, Time},
+    utils::{Logical, Monotonic, Rectangle, Time},
     wayland::{
-        compositor::{SurfaceAttributes, TraversalAction, with_surface_tree_downward},
+        compositor::{SurfaceAttributes, SurfaceData, TraversalAction, with_surface_tree_downward},
         fifo::FifoBarrierCachedState,
         presentation::Refresh,
     },
 };
 
 use crate::{
-    backend::BackendError,
+    backend::{Backend, BackendError},
     client::ClientState,
     colour::Colour,
+    outputs::{OutputId, layout},
     render::{elements::Scene, redraw::RedrawState},
+    shell::{hit::fills_screen, popups},
     state::State,
 };
 
+/// How long an output rests when a picture could not be drawn or shown.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
 /// An output and what is on its way to it.
 pub struct OutputView {
+    /// Its name among ours.
+    pub id: OutputId,
     /// Smithay's output.
     pub output: Output,
     /// Whether a picture is due.
     pub redraw: RedrawState,
-    /// Pictures drawn since the start.
+    /// Pictures drawn since it was switched on.
     pub pictures: u64,
+    /// Pictures drawn since the start.
+    pub pictures_since_start: u64,
+    /// Clients see it; `None` while it is off.
+    pub(crate) global: Option<GlobalId>,
+    /// It has a place among the others.
+    pub(crate) was_placed: bool,
     /// The time between two vertical blanks; `None` for no waiting.
-    period: Option<Duration>,
+    pub(crate) period: Option<Duration>,
     /// Vertical blanks come only from [`State::vblank_by_hand`].
     by_hand: bool,
     /// When the last picture was seen.
@@ -67,8 +84,7 @@ impl Waiting {
             surface,
             (),
             |_, _, ()| TraversalAction::DoChildren(()),
-            |surface, states, ()| {
-                output.enter(surface);
+            |_, states, ()| {
                 let mut attributes = states.cached_state.get::<SurfaceAttributes>();
                 self.callbacks.append(&mut attributes.current().frame_callbacks);
             },
@@ -84,18 +100,46 @@ impl Waiting {
 }
 
 impl OutputView {
-    /// For an output that shows a new picture every `period`.
-    pub fn new(output: Output, period: Option<Duration>) -> OutputView {
+    /// For an output that shows a new picture every `period`. It is off.
+    pub(crate) fn new(id: OutputId, output: Output, period: Option<Duration>) -> OutputView {
         OutputView {
+            id,
             waiting: Waiting::new(&output),
             output,
             redraw: RedrawState::default(),
             pictures: 0,
+            pictures_since_start: 0,
+            global: None,
+            was_placed: false,
             period,
             by_hand: false,
             last_vblank: None,
             sequence: 0,
         }
+    }
+
+    /// Whether it shows anything.
+    pub fn is_on(&self) -> bool {
+        self.global.is_some()
+    }
+
+    /// How many of its pixels there are to one of a window's.
+    pub fn scale(&self) -> f64 {
+        self.output.current_scale().fractional_scale()
+    }
+
+    /// Where it lies among the others, in pixels of windows.
+    pub fn area(&self) -> Rectangle<i32, Logical> {
+        let pixels = self.output.current_mode().map(|mode| mode.size).unwrap_or_default();
+        let size = layout::logical_size(pixels, self.output.current_transform(), self.scale());
+        Rectangle::new(self.output.current_location(), size)
+    }
+
+    /// Nobody is told of the picture that was drawn last: it is never seen.
+    pub(crate) fn forget_waiting(&mut self) {
+        self.waiting = Waiting::new(&self.output);
+        self.redraw = RedrawState::Idle;
+        self.pictures = 0;
     }
 
     /// Whether something changed that no picture shows yet.
@@ -116,71 +160,95 @@ impl OutputView {
 }
 
 impl State {
-    /// Something that is seen has changed.
+    /// Something that is seen has changed, perhaps on every output.
     pub fn queue_redraw(&mut self) {
         self.scene_changed = true;
         self.windows_may_have_changed();
-        self.output.redraw.queue();
+        self.outputs.iter_mut().filter(|view| view.is_on()).for_each(|view| view.redraw.queue());
     }
 
-    /// Draw, if something has changed and the last picture is seen.
+    /// Something has changed that is seen only within this area: other outputs rest.
+    pub fn queue_redraw_in(&mut self, area: Rectangle<i32, Logical>) {
+        self.scene_changed = true;
+        self.windows_may_have_changed();
+        for view in self.outputs.iter_mut().filter(|view| view.is_on()) {
+            if view.area().overlaps(area) {
+                view.redraw.queue();
+            }
+        }
+    }
+
+    /// Draw where something has changed and the last picture is seen.
     pub(crate) fn redraw_if_queued(&mut self) {
-        if self.output.redraw.is_queued()
-            && let Err(error) = self.render_now()
-        {
-            // Drawing again at once would fail again at once.
-            self.output.redraw = RedrawState::Idle;
-            tracing::error!(%error, "a picture is lost");
+        if self.shown_elsewhere {
+            return;
+        }
+        let due = self.outputs.shown().filter(|view| view.redraw.is_queued());
+        for id in due.map(|view| view.id).collect::<Vec<_>>() {
+            if let Err(error) = self.render_output(id) {
+                tracing::error!(%error, "a picture is lost");
+                self.draw_later(id);
+            }
         }
     }
 
-    /// Draw now, whether or not anything changed and whether or not the last picture was seen.
+    /// Drawing has failed, and at once would fail again: let a while pass.
+    fn draw_later(&mut self, id: OutputId) {
+        if let Some(view) = self.outputs.get_mut(id) {
+            view.redraw = RedrawState::Idle;
+        }
+        let timer = Timer::from_duration(AFTER_FAILURE);
+        let inserted = self.loop_handle.insert_source(timer, move |_, (), state| {
+            if let Some(view) = state.outputs.get_mut(id).filter(|view| view.is_on()) {
+                view.redraw.queue();
+            }
+            TimeoutAction::Drop
+        });
+        if let Err(error) = inserted {
+            tracing::error!(%error, "nothing is drawn until something changes");
+        }
+    }
+
+    /// Draw all outputs now, whether or not anything changed and whether or not the last picture was
+    /// seen.
     pub fn render_now(&mut self) -> Result<(), BackendError> {
-        self.refresh_frames();
-        let pointer = self.seat.get_pointer().map(|pointer| pointer.current_location());
-        let scene = Scene {
-            panels: &self.panels,
-            lock: self.lock.as_ref(),
-            output: self.output_area().size,
-            cursor: pointer.and_then(|location| self.cursor.view(location)),
-            windows: self.windows.as_slice(),
-            theme: &self.theme,
-            background: if self.is_locked() { Colour::BLACK } else { self.config.background.0 },
-        };
-        self.backend.render(&scene)?;
-        self.lock_drawn();
-        let view = &mut self.output;
+        for id in self.outputs.shown().map(|view| view.id).collect::<Vec<_>>() {
+            self.render_output(id)?;
+        }
+        Ok(())
+    }
+
+    /// Whatever was on its way to the outputs is lost: draw all of them.
+    #[cfg(feature = "drm")]
+    pub(crate) fn redraw_afresh(&mut self) {
+        for view in self.outputs.iter_mut().filter(|view| view.is_on()) {
+            view.redraw = RedrawState::Queued;
+        }
+    }
+
+    /// Draw one output now.
+    pub(crate) fn render_output(&mut self, id: OutputId) -> Result<(), BackendError> {
+        let Some(rendered) = self.with_scene(id, Backend::render) else { return Ok(()) };
+        let rendered = rendered?;
+        self.lock_drawn(id);
+        self.collect_waiting(id);
+        let Some(view) = self.outputs.get_mut(id) else { return Ok(()) };
         view.pictures += 1;
-        // Those who are not seen do not draw, either.
-        if let Some(lock) = &self.lock {
-            if let Some(surface) = lock.surface() {
-                view.waiting.collect(&view.output, surface);
-            }
-        } else {
-            for window in self.windows.iter().filter(|window| window.is_visible()) {
-                window.with_root_surfaces(|surface| view.waiting.collect(&view.output, surface));
-            }
-            for panel in self.panels.all_shown() {
-                panel.with_root_surfaces(|surface| view.waiting.collect(&view.output, surface));
-            }
-        }
-        for surface in self.cursor.surfaces() {
-            view.waiting.collect(&view.output, surface);
-        }
+        view.pictures_since_start += 1;
         let must_wait = view.redraw.drawn();
         match view.period {
-            _ if view.by_hand => {}
-            None => self.vblank(self.clock.now()),
+            _ if view.by_hand || rendered.tells_when_seen => {}
+            None => self.vblank(id, self.clock.now()),
             Some(_) if must_wait => {
                 let delay = view.until_vblank(self.clock.now());
                 let timer = Timer::from_duration(delay);
-                let inserted = self.loop_handle.insert_source(timer, |_, (), state| {
-                    state.vblank(state.clock.now());
+                let inserted = self.loop_handle.insert_source(timer, move |_, (), state| {
+                    state.vblank(id, state.clock.now());
                     TimeoutAction::Drop
                 });
                 if let Err(error) = inserted {
                     tracing::error!(%error, "cannot wait for the vertical blank");
-                    self.vblank(self.clock.now());
+                    self.vblank(id, self.clock.now());
                 }
             }
             Some(_) => {}
@@ -188,25 +256,105 @@ impl State {
         Ok(())
     }
 
+    /// What is to be drawn on an output, handed to the back end; `None` if there is no such output.
+    pub(crate) fn with_scene<R>(
+        &mut self,
+        id: OutputId,
+        draw: impl FnOnce(&mut Backend, &Output, &Scene<'_>) -> R,
+    ) -> Option<R> {
+        self.refresh_frames();
+        self.cursor.prepare(&self.outputs.scales());
+        let smallest = self.outputs.smallest_size();
+        let view = self.outputs.get(id)?;
+        let scene = Scene {
+            output: view.id,
+            area: view.area(),
+            scale: view.scale(),
+            smallest_output: smallest,
+            cursor: self.cursor.view(self.pointer_location),
+            panels: &self.panels,
+            lock: self.lock.as_ref(),
+            full_screen: fills_screen(
+                self.windows.as_slice(),
+                &self.theme,
+                &self.outputs,
+                Some(view.id),
+            ),
+            windows: self.windows.as_slice(),
+            theme: &self.theme,
+            background: if self.is_locked() { Colour::BLACK } else { self.config.background.0 },
+        };
+        Some(draw(&mut self.backend, &view.output, &scene))
+    }
+
+    /// Collect those who want to know when the picture of this output is seen: of each surface that
+    /// lies on more than one, only one output tells.
+    fn collect_waiting(&mut self, id: OutputId) {
+        let smallest = self.outputs.smallest_size();
+        let mut told = Vec::new();
+        let Some(view) = self.outputs.get(id) else { return };
+        let area = view.area();
+        // Those who are not seen do not draw, either.
+        let locked = self.is_locked();
+        if let Some(surface) = self.lock.as_ref().and_then(|lock| lock.surface(id)) {
+            enter_or_leave(&view.output, surface, true);
+            told.push(surface.clone());
+        }
+        for panel in self.panels.all_shown().filter(|panel| !locked && panel.output() == id) {
+            panel.with_root_surfaces(|surface| {
+                enter_or_leave(&view.output, surface, true);
+                told.push(surface.clone());
+            });
+        }
+        for window in self.windows.iter().filter(|window| !locked && window.is_visible()) {
+            let outer = window.outer_area(&self.theme);
+            let popups = popups::placed(window, smallest);
+            let popups = popups.into_iter().map(|popup| (popup.surface, popup.area));
+            for (surface, seen) in
+                std::iter::once((window.wl_surface().clone(), outer)).chain(popups)
+            {
+                enter_or_leave(&view.output, &surface, area.overlaps(seen));
+                if self.outputs.showing(seen).is_some_and(|main| main.id == id) {
+                    told.push(surface);
+                }
+            }
+        }
+        let here = self.outputs.at(self.pointer_location).is_some_and(|main| main.id == id);
+        for surface in self.cursor.surfaces().filter(|_| here) {
+            enter_or_leave(&view.output, surface, true);
+            told.push(surface.clone());
+        }
+        if let Some(view) = self.outputs.get_mut(id) {
+            told.iter().for_each(|surface| view.waiting.collect(&view.output, surface));
+        }
+    }
+
     /// From now on there is no vertical blank but those of [`vblank_by_hand`](Self::vblank_by_hand).
     /// For tests that compare programs which move: what they draw depends on when.
     pub fn await_vblanks_by_hand(&mut self) {
-        self.output.by_hand = true;
+        self.outputs.iter_mut().for_each(|view| view.by_hand = true);
     }
 
-    /// Whether a client waits for the picture that was drawn to be seen.
+    /// Whether a client waits for a picture that was drawn to be seen.
     pub fn is_awaited(&self) -> bool {
-        !self.output.waiting.callbacks.is_empty()
+        self.outputs.iter().any(|view| !view.waiting.callbacks.is_empty())
     }
 
     /// What was drawn last is seen, at this time of the monotonic clock.
     pub fn vblank_by_hand(&mut self, time: Duration) {
-        self.vblank(Time::from(time));
+        for id in self.outputs.shown().map(|view| view.id).collect::<Vec<_>>() {
+            self.vblank(id, Time::from(time));
+        }
+    }
+
+    /// What was drawn last of one output is seen, at this time of the monotonic clock.
+    pub fn vblank_by_hand_of(&mut self, id: OutputId, time: Duration) {
+        self.vblank(id, Time::from(time));
     }
 
     /// The picture that was drawn last is now seen: tell those who wait for it.
-    fn vblank(&mut self, now: Time<Monotonic>) {
-        let view = &mut self.output;
+    pub(crate) fn vblank(&mut self, id: OutputId, now: Time<Monotonic>) {
+        let Some(view) = self.outputs.get_mut(id) else { return };
         view.redraw.vblank();
         view.last_vblank = Some(now);
         view.sequence += 1;
@@ -223,21 +371,32 @@ impl State {
             view.sequence,
             wp_presentation_feedback::Kind::empty(),
         );
-        self.release_fifo();
-        self.lock_seen();
+        self.release_fifo(id);
+        self.lock_seen(id);
     }
 
     /// Let commits go on that waited for the picture before theirs to be seen.
-    fn release_fifo(&mut self) {
+    fn release_fifo(&mut self, id: OutputId) {
         let mut clients = Vec::new();
+        let mut release = |surface: &WlSurface, states: &SurfaceData| {
+            let mut state = states.cached_state.get::<FifoBarrierCachedState>();
+            if let Some(barrier) = state.current().barrier.take() {
+                barrier.signal();
+                clients.extend(surface.client());
+            }
+        };
+        for panel in self.panels.iter().filter(|panel| panel.output() == id) {
+            panel.with_root_surfaces(|root| with_surfaces_surface_tree(root, &mut release));
+        }
+        if let Some(surface) = self.lock.as_ref().and_then(|lock| lock.surface(id)) {
+            with_surfaces_surface_tree(surface, &mut release);
+        }
         for window in self.windows.iter() {
-            window.surface().with_surfaces(|surface, states| {
-                let mut state = states.cached_state.get::<FifoBarrierCachedState>();
-                if let Some(barrier) = state.current().barrier.take() {
-                    barrier.signal();
-                    clients.extend(surface.client());
-                }
-            });
+            let main = self.outputs.showing(window.outer_area(&self.theme));
+            if main.is_some_and(|main| main.id != id) {
+                continue;
+            }
+            window.surface().with_surfaces(&mut release);
         }
         for client in clients {
             let display = self.display_handle.clone();
@@ -246,4 +405,15 @@ impl State {
             }
         }
     }
+}
+
+/// Tell a surface and all below it whether they are on an output.
+fn enter_or_leave(output: &Output, surface: &WlSurface, is_there: bool) {
+    with_surface_tree_downward(
+        surface,
+        (),
+        |_, _, ()| TraversalAction::DoChildren(()),
+        |surface, _, ()| if is_there { output.enter(surface) } else { output.leave(surface) },
+        |_, _, ()| true,
+    );
 }

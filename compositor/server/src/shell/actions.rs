@@ -1,9 +1,12 @@
 //! What a person does to windows by shortcuts, and local tools for a person: minimising, tiling,
 //! workspaces, choosing another window.
 
-use smithay::utils::{Logical, Point};
+use smithay::{
+    reexports::wayland_server::protocol::wl_output::WlOutput,
+    utils::{Logical, Point},
+};
 
-use super::window::{Extent, Half, Window, WindowId};
+use super::window::{Extent, Half, Room, Window, WindowId};
 use crate::{keys::Action, state::State};
 
 /// How near to an edge a window is dropped that is to fill a half.
@@ -39,31 +42,51 @@ impl State {
     fn toggle_extent(&mut self, id: WindowId, extent: Extent) {
         let now = self.windows.get(id).map(Window::extent);
         let wanted = if now == Some(extent) { Extent::Floating } else { extent };
-        self.extend_window(id, wanted);
+        self.extend_window(id, wanted, None);
     }
 
-    /// Let a window fill a part of the room, or return from there.
-    pub(crate) fn extend_window(&mut self, id: WindowId, extent: Extent) {
-        let room = self.room();
+    /// Let a window fill a part of the room, by itself on the output where it is, or return from
+    /// there.
+    pub(crate) fn extend_window(
+        &mut self,
+        id: WindowId,
+        extent: Extent,
+        output: Option<&WlOutput>,
+    ) {
+        let Some(window) = self.windows.get(id) else { return };
+        let wanted = output.and_then(|output| self.outputs.by_resource(output));
+        let room = wanted.map_or_else(|| self.room_of(window), |view| self.room_on(view));
+        self.extend_window_in(id, extent, room);
+    }
+
+    fn extend_window_in(&mut self, id: WindowId, extent: Extent, room: Room) {
         if let Some(window) = self.windows.get_mut(id) {
             window.set_extent(extent, room, &self.theme);
+            let surface = window.wl_surface().clone();
+            self.tell_scale(&surface);
             self.queue_redraw();
         }
     }
 
     /// A window was dragged and let go here: at an edge it fills what the edge stands for.
     pub(crate) fn dropped_at(&mut self, id: WindowId, pointer: Point<f64, Logical>) {
-        let area = self.output_area().size.to_f64();
-        let extent = if pointer.x < EDGE {
+        let room = self.room_at(pointer);
+        let area = room.output.to_f64();
+        let from = pointer - area.loc;
+        // Where the pointer could go on to another output there is no edge.
+        let ends = |dx: f64, dy: f64| {
+            !self.outputs.contains(pointer + Point::from((dx * EDGE, dy * EDGE)))
+        };
+        let extent = if from.x < EDGE && ends(-1.0, 0.0) {
             Extent::Tiled(Half::Left)
-        } else if pointer.x >= area.w - EDGE {
+        } else if from.x >= area.size.w - EDGE && ends(1.0, 0.0) {
             Extent::Tiled(Half::Right)
-        } else if pointer.y < EDGE {
+        } else if from.y < EDGE && ends(0.0, -1.0) {
             Extent::Maximized
         } else {
             return;
         };
-        self.extend_window(id, extent);
+        self.extend_window_in(id, extent, room);
     }
 
     /// Take a window out of sight, until it is asked for.

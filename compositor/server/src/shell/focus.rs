@@ -6,8 +6,8 @@ use super::window::Window;
 use crate::state::State;
 
 impl State {
-    /// Give the keyboard to whom it belongs: to the locker of a locked session, to a panel that insists on it or was clicked, else to
-    /// the active window.
+    /// Give the keyboard to whom it belongs: to the locker of a locked session, to a panel that
+    /// insists on it or was clicked, else to the active window.
     pub(crate) fn refresh_keyboard_focus(&mut self) {
         let owner = self.keyboard_owner();
         if let Some(keyboard) = self.seat.get_keyboard()
@@ -33,8 +33,8 @@ impl State {
     }
 
     fn keyboard_owner(&self) -> Option<WlSurface> {
-        if let Some(lock) = &self.lock {
-            return lock.surface().cloned();
+        if self.is_locked() {
+            return self.lock_keyboard_owner().cloned();
         }
         let window = || self.windows.active().map(Window::wl_surface);
         self.panels.keyboard_owner().or_else(window).cloned()

@@ -78,7 +78,7 @@ impl WindowGrab {
 
     fn follow(&self, state: &mut State, pointer: Point<f64, Logical>) {
         let delta = (pointer - self.start.location).to_i32_round::<i32>();
-        let area = state.output_area();
+        let area = state.outputs.area_at(pointer);
         let bar = state.theme.bar_height();
         let Some(window) = state.windows.get_mut(self.window) else { return };
         match self.drag {
@@ -87,11 +87,14 @@ impl WindowGrab {
                 let size = window.client_area().size;
                 // The title bar stays within reach.
                 window.move_to(Point::from((
-                    wanted
-                        .x
-                        .clamp(ALWAYS_ON_OUTPUT - size.w, (area.size.w - ALWAYS_ON_OUTPUT).max(0)),
-                    wanted.y.clamp(bar, (area.size.h - 1).max(bar)),
+                    wanted.x.clamp(
+                        area.loc.x + ALWAYS_ON_OUTPUT - size.w,
+                        area.loc.x + (area.size.w - ALWAYS_ON_OUTPUT).max(0),
+                    ),
+                    wanted.y.clamp(area.loc.y + bar, area.loc.y + (area.size.h - 1).max(bar)),
                 )));
+                let surface = window.wl_surface().clone();
+                state.tell_scale(&surface);
             }
             Drag::Resize(edges) => {
                 let (least, greatest) = window.size_limits();

@@ -13,7 +13,10 @@ use super::{
     popups,
     window::{Extent, Window, WindowId},
 };
-use crate::render::frame_decoration::FrameTheme;
+use crate::{
+    outputs::{OutputId, Outputs},
+    render::frame_decoration::FrameTheme,
+};
 
 /// How near to a corner the border resizes in both directions.
 const CORNER: f64 = 24.0;
@@ -66,13 +69,19 @@ pub fn hit_test(
     windows: &[Window],
     panels: &Panels,
     theme: &FrameTheme,
-    output: Size<i32, Logical>,
+    outputs: &Outputs,
+    smallest_output: Size<i32, Logical>,
     point: Point<f64, Logical>,
 ) -> Option<Hit> {
-    let on = |layer| panels.shown(layer).find_map(|panel| panel_under(panel, point));
-    let window = || window_under(windows, theme, output, point);
+    let here = outputs.at(point).map(|view| view.id);
+    // Nothing of a panel is seen on another output.
+    let on = |layer| {
+        let mut panels = panels.shown(layer).filter(|panel| Some(panel.output()) == here);
+        panels.find_map(|panel| panel_under(panel, point))
+    };
+    let window = || window_under(windows, theme, smallest_output, point);
     let above = || {
-        if fills_screen(windows) {
+        if fills_screen(windows, theme, outputs, here) {
             window().or_else(|| on(Layer::Top))
         } else {
             on(Layer::Top).or_else(window)
@@ -84,9 +93,19 @@ pub fn hit_test(
         .or_else(|| on(Layer::Background))
 }
 
-/// Whether the topmost window fills the screen: panels but those of the highest layer are below it.
-pub fn fills_screen(windows: &[Window]) -> bool {
-    let topmost = windows.iter().rev().find(|window| window.is_visible());
+/// Whether the topmost window of an output fills it: panels but those of the highest layer are below
+/// it.
+pub fn fills_screen(
+    windows: &[Window],
+    theme: &FrameTheme,
+    outputs: &Outputs,
+    output: Option<OutputId>,
+) -> bool {
+    let topmost = windows
+        .iter()
+        .rev()
+        .filter(|window| window.is_visible())
+        .find(|window| outputs.showing(window.outer_area(theme)).map(|view| view.id) == output);
     topmost.is_some_and(|window| window.extent() == Extent::Fullscreen)
 }
 

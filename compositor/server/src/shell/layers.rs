@@ -1,5 +1,7 @@
-//! Panels, wallpapers and launchers: surfaces that stick to the edges of the output, in four layers
+//! Panels, wallpapers and launchers: surfaces that stick to the edges of an output, in four layers
 //! below and above the windows.
+
+use std::collections::HashMap;
 
 use smithay::{
     desktop::PopupManager,
@@ -15,7 +17,7 @@ use smithay::{
 };
 
 use super::popups::{self, PlacedPopup};
-use crate::handlers::limits;
+use crate::{handlers::limits, outputs::OutputId};
 
 /// From the lowest to the highest.
 const ORDER: [Layer; 4] = [Layer::Background, Layer::Bottom, Layer::Top, Layer::Overlay];
@@ -27,6 +29,8 @@ const LEAST_FREE: i32 = 64;
 #[derive(Debug)]
 pub struct Panel {
     surface: LayerSurface,
+    /// The output that it sticks to.
+    output: OutputId,
     /// Where it lies.
     area: Rectangle<i32, Logical>,
     mapped: bool,
@@ -50,6 +54,16 @@ impl Panel {
     /// Its surface.
     pub fn wl_surface(&self) -> &WlSurface {
         self.surface.wl_surface()
+    }
+
+    /// The output that it sticks to.
+    pub fn output(&self) -> OutputId {
+        self.output
+    }
+
+    /// Whether it has something to show.
+    pub fn is_mapped(&self) -> bool {
+        self.mapped
     }
 
     /// Where it lies.
@@ -108,19 +122,20 @@ impl Panel {
 #[derive(Debug, Default)]
 pub struct Panels {
     panels: Vec<Panel>,
-    /// What they leave to windows; nothing before the first was arranged.
-    free: Option<Rectangle<i32, Logical>>,
+    /// What they leave to windows of each output where some were arranged.
+    free: HashMap<OutputId, Rectangle<i32, Logical>>,
     /// What windows were fitted to last.
-    fitted: Option<Rectangle<i32, Logical>>,
+    fitted: HashMap<OutputId, Rectangle<i32, Logical>>,
     /// The one that was clicked last, if it wants the keyboard then.
     clicked: Option<WlSurface>,
 }
 
 impl Panels {
     /// Add one that has nothing to show yet.
-    pub fn push(&mut self, surface: LayerSurface) {
+    pub fn push(&mut self, surface: LayerSurface, output: OutputId) {
         let area = Rectangle::default();
-        self.panels.push(Panel { surface, area, mapped: false, told: false, pinned: None });
+        let panel = Panel { surface, output, area, mapped: false, told: false, pinned: None };
+        self.panels.push(panel);
     }
 
     /// How many there are.
@@ -133,11 +148,19 @@ impl Panels {
         self.panels.is_empty()
     }
 
-    /// Take one out. Whether it was there.
-    pub fn remove(&mut self, surface: &WlSurface) -> bool {
-        let before = self.panels.len();
-        self.panels.retain(|panel| panel.wl_surface() != surface);
-        self.panels.len() != before
+    /// Take one out, if it was there. The output that it was on.
+    pub fn remove(&mut self, surface: &WlSurface) -> Option<OutputId> {
+        let index = self.panels.iter().position(|panel| panel.wl_surface() == surface)?;
+        Some(self.panels.remove(index).output)
+    }
+
+    /// Take out those whose output is none of these, and tell them so. They are not shown elsewhere:
+    /// a tool opens another one where it wants to.
+    pub fn close_all_but(&mut self, outputs: &[OutputId]) {
+        self.free.retain(|output, _| outputs.contains(output));
+        for gone in self.panels.extract_if(.., |panel| !outputs.contains(&panel.output)) {
+            gone.surface.send_close();
+        }
     }
 
     /// The one with this surface.
@@ -150,34 +173,39 @@ impl Panels {
         self.panels.iter().rev().filter(move |panel| panel.mapped && panel.layer() == layer)
     }
 
+    /// All, in the order in which they came.
+    pub fn iter(&self) -> impl Iterator<Item = &Panel> {
+        self.panels.iter()
+    }
+
     /// All that have something to show.
     pub fn all_shown(&self) -> impl Iterator<Item = &Panel> {
         self.panels.iter().filter(|panel| panel.mapped)
     }
 
-    /// What is left to windows of an output.
-    pub fn free(&self, output: Rectangle<i32, Logical>) -> Rectangle<i32, Logical> {
-        self.free.unwrap_or(output)
+    /// What is left to windows of an output, if panels were arranged on it.
+    pub fn free(&self, output: OutputId) -> Option<Rectangle<i32, Logical>> {
+        self.free.get(&output).copied()
     }
 
-    /// Let one lie at a place whatever it wishes. Whether it was found.
+    /// Let one lie at a place whatever it wishes. The output that it is on, if it was found.
     pub fn pin(
         &mut self,
         is: impl Fn(&WlSurface) -> bool,
         location: Point<i32, Logical>,
-        output: Rectangle<i32, Logical>,
-    ) -> bool {
-        let Some(panel) = self.panels.iter_mut().find(|panel| is(panel.wl_surface())) else {
-            return false;
-        };
+    ) -> Option<OutputId> {
+        let panel = self.panels.iter_mut().find(|panel| is(panel.wl_surface()))?;
         panel.pinned = Some(location);
-        self.arrange(output);
-        true
+        Some(panel.output)
     }
 
     /// Whether what is left to windows has changed since this was asked last.
     pub fn take_change(&mut self) -> bool {
-        std::mem::replace(&mut self.fitted, self.free) != self.free
+        let changed = self.fitted != self.free;
+        if changed {
+            self.fitted.clone_from(&self.free);
+        }
+        changed
     }
 
     /// The surface that has the keyboard whatever is clicked, or was clicked and wants it then.
@@ -198,7 +226,7 @@ impl Panels {
     }
 
     /// One of them was committed: it is there to be seen, or not any more. Whether it is one of them.
-    pub fn committed(&mut self, surface: &WlSurface, output: Rectangle<i32, Logical>) -> bool {
+    pub fn committed(&mut self, surface: &WlSurface, area: Rectangle<i32, Logical>) -> bool {
         let Some(panel) = self.panels.iter_mut().find(|panel| panel.wl_surface() == surface) else {
             return false;
         };
@@ -212,7 +240,8 @@ impl Panels {
             self.clicked = Some(surface.clone());
         }
         let begins = !was_mapped && !panel.mapped && !panel.told;
-        self.arrange(output);
+        let output = panel.output;
+        self.arrange(output, area);
         if begins
             && let Some(panel) = self.panels.iter_mut().find(|panel| panel.wl_surface() == surface)
         {
@@ -222,20 +251,20 @@ impl Panels {
         true
     }
 
-    /// Give each its place: first to those that keep a strip of the output for themselves, the
-    /// highest layer first.
-    pub fn arrange(&mut self, output: Rectangle<i32, Logical>) {
-        let mut free = output;
+    /// Give each of an output that lies at `area` its place: first to those that keep a strip of it
+    /// for themselves, the highest layer first.
+    pub fn arrange(&mut self, output: OutputId, area: Rectangle<i32, Logical>) {
+        let mut free = area;
         for exclusive in [true, false] {
             for layer in ORDER.iter().rev() {
-                for panel in &mut self.panels {
+                for panel in self.panels.iter_mut().filter(|panel| panel.output == output) {
                     let wish = panel.wish();
                     let is_exclusive =
                         matches!(wish.zone, ExclusiveZone::Exclusive(_)) && panel.mapped;
                     if panel.layer() != *layer || is_exclusive != exclusive {
                         continue;
                     }
-                    panel.area = place(wish, output, free);
+                    panel.area = place(wish, area, free);
                     panel.area.loc = panel.pinned.unwrap_or(panel.area.loc);
                     if is_exclusive {
                         free = without_strip(wish, free);
@@ -247,7 +276,7 @@ impl Panels {
                 }
             }
         }
-        self.free = Some(free);
+        self.free.insert(output, free);
     }
 }
 

@@ -18,7 +18,7 @@ use smithay::{
 use super::window::{GREATEST_SIDE, Window};
 use crate::client::ClientOrigin;
 
-/// The width of the border around a domain's popups.
+/// The width of the border around a domain's popups, in pixels of windows.
 pub const BORDER: i32 = 2;
 /// How many popups may be nested in each other. Every step of theirs is walked at every frame.
 const DEEPEST: usize = 16;
@@ -52,8 +52,8 @@ impl PlacedPopup {
 
 /// The popups of a window that have something to show, topmost first.
 ///
-/// A domain's popup covers at most nine tenths of the output in width and in height, so that none
-/// can pass for the whole screen.
+/// A domain's popup covers at most nine tenths of the smallest output in width and in height, so that
+/// none can pass for a whole screen.
 pub fn placed(window: &Window, output: Size<i32, Logical>) -> Vec<PlacedPopup> {
     let most: Size<i32, Logical> = match window.origin() {
         ClientOrigin::Local => Size::from((GREATEST_SIDE, GREATEST_SIDE)),
@@ -93,17 +93,17 @@ pub fn placed_on(
         .collect()
 }
 
-/// The four sides of a border around `area`.
-pub fn border(area: Rectangle<i32, Logical>) -> [Rectangle<i32, Logical>; 4] {
+/// The four sides of a border of this width around `area`.
+pub fn border<Kind>(area: Rectangle<i32, Kind>, width: i32) -> [Rectangle<i32, Kind>; 4] {
     let (w, h) = (area.size.w, area.size.h);
     let side = |x: i32, y: i32, w: i32, h: i32| {
         Rectangle::new(area.loc + Point::from((x, y)), (w, h).into())
     };
     [
-        side(-BORDER, -BORDER, w + 2 * BORDER, BORDER),
-        side(-BORDER, h, w + 2 * BORDER, BORDER),
-        side(-BORDER, 0, BORDER, h),
-        side(w, 0, BORDER, h),
+        side(-width, -width, w + 2 * width, width),
+        side(-width, h, w + 2 * width, width),
+        side(-width, 0, width, h),
+        side(w, 0, width, h),
     ]
 }
 

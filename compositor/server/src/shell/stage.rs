@@ -1,17 +1,18 @@
 //! What happens to windows: they appear, get the focus, are moved, and go.
 
 use smithay::{
+    desktop::PopupKind,
     input::pointer::{Focus, GrabStartData},
     reexports::wayland_server::protocol::wl_surface::WlSurface,
-    utils::{IsAlive, Serial, Size},
+    utils::{IsAlive, Logical, Point, Rectangle, Serial, Size},
 };
 
 use super::{
     grabs::{Drag, WindowGrab},
-    placement,
+    placement, popups,
     window::{Extent, Mapping, Room, Window, WindowId},
 };
-use crate::state::State;
+use crate::{render::present::OutputView, state::State};
 
 impl State {
     /// A toplevel's surface, or one below it, was committed.
@@ -36,6 +37,39 @@ impl State {
                 }
             }
         }
+    }
+
+    /// The toplevel or panel on which a popup with this surface hangs; any other surface itself.
+    pub(crate) fn owner_of(&self, root: &WlSurface) -> WlSurface {
+        let owner = match self.popups.find_popup(root) {
+            Some(PopupKind::Xdg(popup)) => popups::chain(&popup).map(|chain| chain.root),
+            _ => None,
+        };
+        owner.unwrap_or_else(|| root.clone())
+    }
+
+    /// Where a toplevel, a panel or a popup with this surface is drawn, with all that belongs to its
+    /// window.
+    pub(crate) fn area_of(&self, root: &WlSurface) -> Option<Rectangle<i32, Logical>> {
+        let owner = self.owner_of(root);
+        let of_output = |id| self.outputs.get(id).map(OutputView::area);
+        if let Some(output) = self.lock.as_ref().and_then(|lock| lock.output_of(&owner)) {
+            return of_output(output);
+        }
+        if let Some(panel) = self.panels.by_surface(&owner).filter(|panel| panel.is_mapped()) {
+            // Its surface may be larger than its place; it is cut off at the output.
+            return of_output(panel.output());
+        }
+        let window = self.windows.by_surface(&owner).filter(|window| window.is_visible())?;
+        let border = Point::from((popups::BORDER, popups::BORDER));
+        let popups =
+            popups::placed(window, self.outputs.smallest_size()).into_iter().map(|popup| {
+                Rectangle::new(
+                    popup.area.loc - border,
+                    popup.area.size + (border + border).to_size(),
+                )
+            });
+        Some(popups.fold(window.outer_area(&self.theme), Rectangle::merge))
     }
 
     fn window_mapped(&mut self, id: WindowId) {
@@ -82,10 +116,32 @@ impl State {
         }
     }
 
-    /// The room that there is for windows.
+    /// The room that there is for new windows: where the pointer is.
     pub(crate) fn room(&self) -> Room {
-        let output = self.output_area();
-        Room { output, free: self.panels.free(output) }
+        self.room_at(self.pointer_location)
+    }
+
+    /// The room on the output of a point.
+    pub(crate) fn room_at(&self, point: Point<f64, Logical>) -> Room {
+        match self.outputs.at(point) {
+            Some(view) => self.room_on(view),
+            None => Room { output: self.outputs.bounds(), free: self.outputs.bounds() },
+        }
+    }
+
+    /// The room on an output.
+    pub(crate) fn room_on(&self, view: &OutputView) -> Room {
+        let output = view.area();
+        Room { output, free: self.panels.free(view.id).unwrap_or(output) }
+    }
+
+    /// The room where a window is, or will be.
+    pub(crate) fn room_of(&self, window: &Window) -> Room {
+        let area = window.outer_area(&self.theme);
+        match self.outputs.showing(area).filter(|_| window.has_place()) {
+            Some(view) => self.room_on(view),
+            None => self.room(),
+        }
     }
 
     /// Fit windows that fill the room to what it has become.
@@ -93,9 +149,16 @@ impl State {
         if !self.panels.take_change() {
             return;
         }
-        let room = self.room();
-        for window in self.windows.iter_mut() {
-            if window.extent() != Extent::Floating {
+        self.refit_all_windows();
+        self.queue_redraw();
+    }
+
+    /// Fit all windows that fill the room, each on the output where it is.
+    pub(crate) fn refit_all_windows(&mut self) {
+        let filling = self.windows.iter().filter(|window| window.extent() != Extent::Floating);
+        let rooms: Vec<_> = filling.map(|window| (window.id(), self.room_of(window))).collect();
+        for (id, room) in rooms {
+            if let Some(window) = self.windows.get_mut(id) {
                 window.set_extent(window.extent(), room, &self.theme);
             }
         }
@@ -105,7 +168,7 @@ impl State {
     pub(crate) fn window_destroyed(&mut self, surface: &WlSurface) {
         let Some(window) = self.windows.remove(surface) else { return };
         if surface.alive() {
-            self.output.output.leave(surface);
+            self.outputs.iter().for_each(|view| view.output.leave(surface));
         }
         if window.is_active() {
             self.focus_topmost();
@@ -155,8 +218,9 @@ impl State {
 
     /// Bring all frames up to date before a picture.
     pub(crate) fn refresh_frames(&mut self) {
+        let scales = self.outputs.scales();
         for window in self.windows.iter_mut() {
-            window.refresh_frame(&self.theme);
+            window.refresh_frame(&self.theme, &scales);
         }
     }
 }

@@ -302,8 +302,8 @@ impl Window {
         changed
     }
 
-    /// Bring the frame up to date.
-    pub fn refresh_frame(&mut self, theme: &FrameTheme) {
+    /// Bring the frame up to date for outputs of these scales.
+    pub fn refresh_frame(&mut self, theme: &FrameTheme, scales: &[f64]) {
         if !self.is_visible() || !self.has_frame() {
             return;
         }
@@ -311,7 +311,7 @@ impl Window {
         let title = if self.title.is_empty() { self.app_id.clone() } else { self.title.clone() };
         let text = FrameText { domain, title, active: self.active };
         let size = self.client_area().size;
-        self.frame.update(theme, size, text);
+        self.frame.update(theme, size, &text, scales);
     }
 
     /// The client committed. Whether the window began or ceased to have something to show.
@@ -353,6 +353,11 @@ impl Window {
     /// Whether it has a place on the screen from an earlier mapping: it appears there again.
     pub fn was_placed(&self) -> bool {
         self.placed
+    }
+
+    /// Whether where it lies was decided already, by its first placing or by what it fills.
+    pub fn has_place(&self) -> bool {
+        self.placed || self.extent != Extent::Floating
     }
 
     /// Tell the client whether it has the focus.

@@ -2,7 +2,7 @@
 
 use std::{fs::File, os::unix::fs::FileExt};
 
-use hyper_dmabuf_compositor::{image::Image, server::Server};
+use hyper_dmabuf_compositor::{colour::Colour, image::Image, input::Input, server::Server};
 use wayland_client::protocol::{wl_buffer::WlBuffer, wl_output::WlOutput};
 use wayland_protocols::ext::{
     image_capture_source::v1::client::ext_output_image_capture_source_manager_v1::ExtOutputImageCaptureSourceManagerV1,
@@ -227,10 +227,153 @@ fn a_copy_without_the_cursor_does_not_show_it() {
         tool.roundtrip(server);
         picture(&file, SIZE)
     };
-    server.state.inject(hyper_dmabuf_compositor::input::Input::PointerMotion { x: 90.0, y: 90.0 });
+    server.state.inject(Input::PointerMotion { x: 90.0, y: 90.0 });
     let without = copy(&mut server, 0);
     assert!(without.pixels().chunks(3).all(|pixel| pixel == &without.pixels()[..3]));
     let with = copy(&mut server, 1);
     assert_ne!(with, without);
     assert_eq!(with, server.state.screenshot().unwrap(), "the cursor is back");
+}
+
+/// A plain output, and one that is scaled and turned, with a window on both.
+fn a_turned_output(renderer: &str, transform: &str) -> (Server, Client) {
+    let more = format!(
+        "renderer = \"{renderer}\"\n[[output]]\n[[output]]\nsize = \"300x450\"\nscale = 1.5\n\
+         transform = \"{transform}\""
+    );
+    let mut server = crate::client::server_with("320x240", &more);
+    for x in [50.0, 350.0] {
+        server.state.inject(Input::PointerMotion { x, y: 50.0 });
+        let mut client = Client::local(&mut server);
+        client.window(&mut server, "seen by tools", (120, 80), ORANGE);
+        // Windows live as long as their clients.
+        std::mem::forget(client);
+    }
+    let tool = Client::local(&mut server);
+    (server, tool)
+}
+
+#[test]
+fn a_turned_output_is_copied_as_it_is_mounted() {
+    let renderers = if cfg!(feature = "gles") { &["pixman", "gles"][..] } else { &["pixman"] };
+    let transforms =
+        ["normal", "90", "180", "270", "flipped", "flipped-90", "flipped-180", "flipped-270"];
+    let size = (300, 450);
+    for (renderer, transform) in
+        renderers.iter().flat_map(|renderer| transforms.map(|transform| (renderer, transform)))
+    {
+        let (mut server, mut tool) = a_turned_output(renderer, transform);
+        let output = tool.bind_all::<WlOutput>(4).remove(1);
+        let manager: ZwlrScreencopyManagerV1 = tool.bind(3);
+        let handle = tool.handle();
+        let frame = manager.capture_output(0, &output, &handle, ());
+        let (buffer, file) = blank(&tool, size);
+        frame.copy(&buffer);
+        tool.roundtrip(&mut server);
+        assert!(matches!(tool.events(&frame).last(), Some(FrameEvent::Ready { .. })));
+        let mounted = server.state.output_reports()[1].transform.0;
+        let seen = server.state.screenshot_of("HEADLESS-2").unwrap();
+        assert_eq!(picture(&file, size).as_seen_through(mounted), seen, "{renderer} {transform}");
+
+        // A part is named as it is seen, and copied as it is mounted.
+        let part = manager.capture_output_region(0, &output, 20, 40, 60, 30, &handle, ());
+        tool.roundtrip(&mut server);
+        let told = tool.take_events(&part);
+        let [FrameEvent::Buffer { width, height, .. }, FrameEvent::BufferDone] = told[..] else {
+            panic!("{told:?}")
+        };
+        let size_of_part = (width as i32, height as i32);
+        let (buffer, file) = blank(&tool, size_of_part);
+        part.copy(&buffer);
+        tool.roundtrip(&mut server);
+        let part = picture(&file, size_of_part).as_seen_through(mounted);
+        assert_eq!((part.width(), part.height()), (90, 45));
+        for (x, y) in (0..90).flat_map(|x| (0..45).map(move |y| (x, y))) {
+            assert_eq!(part.pixel(x, y), seen.pixel(30 + x, 60 + y), "{transform} {x},{y}");
+        }
+
+        // A session says the same, and how it is turned.
+        let sources: ExtOutputImageCaptureSourceManagerV1 = tool.bind(1);
+        let sessions: ExtImageCopyCaptureManagerV1 = tool.bind(1);
+        let source = sources.create_source(&output, &handle, ());
+        let session = sessions.create_session(&source, Options::empty(), &handle, ());
+        let (buffer, file) = blank(&tool, size);
+        let frame = session.create_frame(&handle, ());
+        frame.attach_buffer(&buffer);
+        frame.capture();
+        tool.roundtrip(&mut server);
+        assert!(matches!(
+            tool.events(&session)[0],
+            SessionEvent::BufferSize { width: 300, height: 450 }
+        ));
+        let told = tool.events(&frame);
+        let CaptureEvent::Transform { transform: told_transform } = told[0] else {
+            panic!("{told:?}")
+        };
+        // In the protocol they have the same order.
+        let number = transforms.iter().position(|name| *name == transform).unwrap();
+        assert_eq!(u32::from(*told_transform), number as u32);
+        assert!(matches!(told.last(), Some(CaptureEvent::Ready)));
+        assert_eq!(picture(&file, size).as_seen_through(mounted), seen);
+    }
+}
+
+#[test]
+fn copies_wait_for_their_own_output() {
+    let mut server = crate::client::server_with("320x240", "cursor = true\n[[output]]\n[[output]]");
+    server.state.inject(Input::PointerMotion { x: 50.0, y: 50.0 });
+    let mut guest = Client::local(&mut server);
+    let window = guest.window(&mut server, "moves", (120, 80), ORANGE);
+    let mut tool = Client::local(&mut server);
+    let outputs = tool.bind_all::<WlOutput>(4);
+    let manager: ZwlrScreencopyManagerV1 = tool.bind(3);
+    let handle = tool.handle();
+    let (buffer, file) = blank(&tool, SIZE);
+    let copy = |tool: &mut Client, server: &mut Server, output: &WlOutput| {
+        let frame = manager.capture_output(0, output, &handle, ());
+        frame.copy_with_damage(&buffer);
+        tool.roundtrip(server);
+        frame
+    };
+    for output in &outputs {
+        let frame = copy(&mut tool, &mut server, output);
+        assert!(matches!(tool.events(&frame).last(), Some(FrameEvent::Ready { .. })), "all is new");
+    }
+    let second = copy(&mut tool, &mut server, &outputs[1]);
+    guest.show(&window.surface, (120, 80), TEAL);
+    guest.roundtrip(&mut server);
+    tool.roundtrip(&mut server);
+    assert_eq!(tool.events(&second).len(), 2, "nothing has changed there");
+    let pictures = server.state.output_reports()[1].pictures;
+    tool.roundtrip(&mut server);
+    assert_eq!(server.state.output_reports()[1].pictures, pictures, "it rests");
+    let first = copy(&mut tool, &mut server, &outputs[0]);
+    assert!(matches!(tool.events(&first).last(), Some(FrameEvent::Ready { .. })));
+    let place = server.state.window_reports()[0].geometry;
+    let teal = Colour::new(TEAL[2], TEAL[1], TEAL[0]);
+    let (x, y) = (place.x as u32 + 100, place.y as u32 + 70);
+    assert_eq!(picture(&file, SIZE).pixel(x, y), Some(teal));
+
+    // It fails with its output.
+    let id = server.state.outputs.by_name("HEADLESS-2").unwrap().id;
+    server.state.remove_output(id);
+    tool.roundtrip(&mut server);
+    assert!(matches!(tool.events(&second).last(), Some(FrameEvent::Failed)));
+}
+
+#[test]
+fn guests_are_offered_nothing_of_it() {
+    let mut server = server("320x240");
+    let origin = work(&server);
+    let guest = Client::new(&mut server, origin);
+    let tool = Client::local(&mut server);
+    let only_local: Vec<_> =
+        tool.offered().into_iter().filter(|name| !guest.offered().contains(name)).collect();
+    for name in [
+        "zwlr_screencopy_manager_v1",
+        "ext_image_copy_capture_manager_v1",
+        "ext_output_image_capture_source_manager_v1",
+    ] {
+        assert!(only_local.iter().any(|other| other == name), "{name}");
+    }
 }

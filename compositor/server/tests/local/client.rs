@@ -35,7 +35,12 @@ use wayland_protocols::xdg::shell::client::{
     xdg_toplevel::{self, XdgToplevel},
     xdg_wm_base::XdgWmBase,
 };
-use wayland_protocols_wlr::foreign_toplevel::v1::client::zwlr_foreign_toplevel_handle_v1::ZwlrForeignToplevelHandleV1;
+use wayland_protocols_wlr::{
+    foreign_toplevel::v1::client::zwlr_foreign_toplevel_handle_v1::ZwlrForeignToplevelHandleV1,
+    output_management::v1::client::{
+        zwlr_output_head_v1::ZwlrOutputHeadV1, zwlr_output_mode_v1::ZwlrOutputModeV1,
+    },
+};
 
 /// Everything the client was told, with the object that it was told by.
 #[derive(Default)]
@@ -119,6 +124,17 @@ impl Client {
         P::Event: 'static,
     {
         self.try_bind(version).unwrap_or_else(|| panic!("{} is not offered", P::interface().name))
+    }
+
+    /// Bind all globals of this kind, in the order in which they came.
+    pub(crate) fn bind_all<P: Proxy + 'static>(&self, version: u32) -> Vec<P>
+    where
+        P::Event: 'static,
+    {
+        let wanted = P::interface().name;
+        let all = globals(&self.told, &self.registry).into_iter();
+        let all = all.filter(|(_, interface, _)| interface == wanted);
+        all.map(|(name, ..)| self.registry.bind(name, version, &self.handle(), ())).collect()
     }
 
     /// The names of all globals.
@@ -319,6 +335,8 @@ where
             "ext_foreign_toplevel_list_v1" => {
                 handle.make_data::<ExtForeignToplevelHandleV1, ()>(())
             }
+            "zwlr_output_manager_v1" => handle.make_data::<ZwlrOutputHeadV1, ()>(()),
+            "zwlr_output_head_v1" => handle.make_data::<ZwlrOutputModeV1, ()>(()),
             "zwlr_foreign_toplevel_manager_v1" => {
                 handle.make_data::<ZwlrForeignToplevelHandleV1, ()>(())
             }

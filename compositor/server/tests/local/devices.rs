@@ -24,6 +24,7 @@ use wayland_protocols::wp::{
     security_context::v1::client::wp_security_context_manager_v1::WpSecurityContextManagerV1,
 };
 use wayland_protocols_wlr::{
+    output_management::v1::client::zwlr_output_manager_v1::ZwlrOutputManagerV1,
     screencopy::v1::client::zwlr_screencopy_manager_v1::ZwlrScreencopyManagerV1,
     virtual_pointer::v1::client::zwlr_virtual_pointer_manager_v1::ZwlrVirtualPointerManagerV1,
 };
@@ -163,5 +164,7 @@ fn what_is_in_a_sandbox_is_not_trusted() {
     let confined = Client::on(&mut server, UnixStream::connect(&path).unwrap());
     assert!(confined.try_bind::<ZwlrScreencopyManagerV1>(1).is_none());
     assert!(confined.try_bind::<WpSecurityContextManagerV1>(1).is_none());
+    assert!(confined.try_bind::<ZwlrOutputManagerV1>(1).is_none());
+    assert!(tool.try_bind::<ZwlrOutputManagerV1>(1).is_some());
     assert!(confined.offered().iter().any(|name| name == "wp_viewporter"));
 }

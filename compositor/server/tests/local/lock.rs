@@ -178,14 +178,16 @@ fn tools_are_told_when_nobody_is_there() {
     let notifier: ExtIdleNotifierV1 = tool.bind(2);
     let handle = tool.handle();
     let seat = tool.seat.clone();
-    let until = |server: &mut Server, tool: &mut Client, notification, idle: bool| {
+    // One may follow the other at once: each is looked for after the one before.
+    let mut heard = 0;
+    let mut until = |server: &mut Server, tool: &mut Client, notification, idle: bool| {
         for _ in 0..2000 {
             tool.roundtrip(server);
-            let last = tool
-                .events(notification)
-                .last()
-                .map(|event| matches!(event, ext_idle_notification_v1::Event::Idled));
-            if last == Some(idle) {
+            let events = tool.events(notification);
+            let is_idle = |event: &&_| matches!(event, ext_idle_notification_v1::Event::Idled);
+            let found = events.into_iter().skip(heard).position(|event| is_idle(&event) == idle);
+            if let Some(index) = found {
+                heard += index + 1;
                 return;
             }
         }

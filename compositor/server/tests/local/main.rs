@@ -6,6 +6,7 @@ mod clipboard;
 mod devices;
 mod layers;
 mod lock;
+mod outputs;
 mod toplevels;
 mod windows;
 
@@ -32,6 +33,7 @@ fn only_local_tools_are_offered_what_is_theirs() {
             "zwlr_data_control_manager_v1",
             "zwlr_foreign_toplevel_manager_v1",
             "zwlr_layer_shell_v1",
+            "zwlr_output_manager_v1",
             "zwlr_screencopy_manager_v1",
             "zwlr_virtual_pointer_manager_v1",
             "zwp_input_method_manager_v2",

@@ -1,0 +1,245 @@
+//! One screen: its buffers, and flipping between them.
+
+#[cfg(feature = "gles")]
+use smithay::backend::{
+    allocator::gbm::{GbmAllocator, GbmBufferFlags, GbmDevice},
+    drm::{DrmNode, exporter::gbm::GbmFramebufferExporter},
+};
+use smithay::{
+    backend::{
+        allocator::{Fourcc, dmabuf::Dmabuf, dumb::DumbAllocator},
+        drm::{
+            DrmDevice, DrmDeviceFd, DrmSurface,
+            compositor::{DrmCompositor, FrameFlags, PrimaryPlaneElement},
+        },
+        renderer::Bind,
+    },
+    output::{Mode, OutputModeSource},
+    reexports::drm::control::{Mode as DrmMode, connector, crtc},
+    utils::Transform,
+};
+
+use super::error;
+use crate::{
+    backend::{BackendError, Rendered, drawer::Drawer},
+    config::RendererChoice,
+    render::elements::{self, Scene},
+};
+
+/// Shown by the processor: plain buffers.
+type Plain = DrmCompositor<DumbAllocator, DrmDeviceFd, (), DrmDeviceFd>;
+/// Shown by OpenGL ES: the GPU's own buffers, and clients' straight on planes of the screen.
+#[cfg(feature = "gles")]
+type Fast =
+    DrmCompositor<GbmAllocator<DrmDeviceFd>, GbmFramebufferExporter<DrmDeviceFd>, (), DrmDeviceFd>;
+
+/// How the screens of a GPU are drawn.
+pub(super) enum Screens {
+    Plain(DrmDeviceFd),
+    #[cfg(feature = "gles")]
+    Fast(GbmDevice<DrmDeviceFd>),
+}
+
+/// A screen at a connector.
+pub(super) struct Screen {
+    pub(super) crtc: crtc::Handle,
+    pub(super) connector: connector::Handle,
+    modes: Vec<DrmMode>,
+    buffers: Buffers,
+}
+
+enum Buffers {
+    Plain(Box<Plain>),
+    #[cfg(feature = "gles")]
+    Fast(Box<Fast>),
+}
+
+/// Does the same whatever the buffers are.
+macro_rules! any {
+    ($buffers:expr, $compositor:ident => $body:expr) => {
+        match $buffers {
+            Buffers::Plain($compositor) => $body,
+            #[cfg(feature = "gles")]
+            Buffers::Fast($compositor) => $body,
+        }
+    };
+}
+
+impl Screens {
+    /// What is asked for; left to choose, OpenGL ES if the GPU does it and not the processor in its
+    /// place.
+    pub(super) fn choose(
+        device: &DrmDeviceFd,
+        choice: RendererChoice,
+    ) -> Result<(Screens, Drawer), BackendError> {
+        #[cfg(feature = "gles")]
+        if choice != RendererChoice::Pixman {
+            let gbm = GbmDevice::new(device.clone()).map_err(|e| e.to_string());
+            let drawn = gbm.and_then(|gbm| {
+                let drawer = Drawer::gles_on(gbm.clone(), choice == RendererChoice::Gles);
+                drawer.map(|drawer| (Screens::Fast(gbm), drawer)).map_err(|e| e.to_string())
+            });
+            match drawn {
+                Ok(chosen) => return Ok(chosen),
+                Err(reason) if choice == RendererChoice::Gles => {
+                    return Err(error("cannot draw by OpenGL ES")(&reason));
+                }
+                Err(reason) => tracing::info!(%reason, "the processor draws"),
+            }
+        }
+        #[cfg(not(feature = "gles"))]
+        if choice == RendererChoice::Gles {
+            let reason = "this was built without the feature `gles`";
+            return Err(error("cannot draw by OpenGL ES")(&reason));
+        }
+        let drawer = Drawer::start(RendererChoice::Pixman)
+            .map_err(|e| error("cannot draw by the processor")(&e))?;
+        Ok((Screens::Plain(device.clone()), drawer))
+    }
+
+    pub(super) fn screen(
+        &self,
+        device: &DrmDevice,
+        surface: DrmSurface,
+        drawer: &mut Drawer,
+        info: &connector::Info,
+        mode: DrmMode,
+    ) -> Result<Screen, BackendError> {
+        let crtc = surface.crtc();
+        let source = source(Mode::from(mode), Transform::Normal);
+        let formats = [Fourcc::Xrgb8888, Fourcc::Argb8888];
+        let cursor = device.cursor_size();
+        let failed = error("cannot make buffers for a screen");
+        let buffers = match (self, drawer) {
+            (Screens::Plain(descriptor), Drawer::Pixman(memory)) => {
+                let drawn = Bind::<Dmabuf>::supported_formats(memory.renderer());
+                let allocator = DumbAllocator::new(descriptor.clone());
+                let compositor = DrmCompositor::new(
+                    source,
+                    surface,
+                    None,
+                    allocator,
+                    descriptor.clone(),
+                    formats,
+                    drawn.unwrap_or_default(),
+                    cursor,
+                    None,
+                );
+                Buffers::Plain(Box::new(compositor.map_err(|e| failed(&e))?))
+            }
+            #[cfg(feature = "gles")]
+            (Screens::Fast(gbm), Drawer::Gles(memory)) => {
+                let drawn = memory.renderer().egl_context().dmabuf_render_formats().clone();
+                let flags = GbmBufferFlags::RENDERING | GbmBufferFlags::SCANOUT;
+                let node = DrmNode::from_file(device.device_fd()).ok();
+                let compositor = DrmCompositor::new(
+                    source,
+                    surface,
+                    None,
+                    GbmAllocator::new(gbm.clone(), flags),
+                    GbmFramebufferExporter::new(gbm.clone(), node),
+                    formats,
+                    drawn,
+                    cursor,
+                    Some(gbm.clone()),
+                );
+                Buffers::Fast(Box::new(compositor.map_err(|e| failed(&e))?))
+            }
+            #[cfg(feature = "gles")]
+            _ => return Err(failed(&"the renderer is another than the GPU's")),
+        };
+        Ok(Screen { crtc, connector: info.handle(), modes: info.modes().to_vec(), buffers })
+    }
+}
+
+/// What is drawn is in pixels of the screen already: at scale one.
+fn source(mode: Mode, transform: Transform) -> OutputModeSource {
+    OutputModeSource::Static { size: mode.size, scale: 1.0.into(), transform }
+}
+
+impl Screen {
+    /// The connector's mode of this size, and of this rate unless that is 0.
+    pub(super) fn mode(&self, wanted: Mode) -> Option<DrmMode> {
+        self.modes.iter().copied().find(|mode| {
+            let mode = Mode::from(*mode);
+            mode.size == wanted.size && (wanted.refresh == 0 || mode.refresh == wanted.refresh)
+        })
+    }
+
+    pub(super) fn set_mode(&mut self, wanted: Mode) -> Result<(), BackendError> {
+        let mode =
+            self.mode(wanted).ok_or_else(|| error("has no such mode")(&"ask for another"))?;
+        any!(&mut self.buffers, compositor => {
+            compositor.use_mode(mode).map_err(|e| error("cannot set a mode")(&e))
+        })
+    }
+
+    pub(super) fn switch(&mut self, on: bool) -> Result<(), BackendError> {
+        any!(&mut self.buffers, compositor => {
+            let done = if on { compositor.reset_state() } else { compositor.clear() };
+            done.map_err(|e| error("cannot switch a screen")(&e))
+        })
+    }
+
+    /// Somebody else has used the screen meanwhile.
+    pub(super) fn take_back(&mut self) {
+        any!(&mut self.buffers, compositor => {
+            if let Err(error) = compositor.reset_state() {
+                tracing::warn!(%error, "cannot take a screen back");
+            }
+        });
+    }
+
+    /// The picture that was flipped to is seen.
+    pub(super) fn seen(&mut self) {
+        any!(&mut self.buffers, compositor => {
+            if let Err(error) = compositor.frame_submitted() {
+                tracing::warn!(%error, "a picture was not shown");
+            }
+        });
+    }
+
+    pub(super) fn render(
+        &mut self,
+        drawer: &mut Drawer,
+        transform: Transform,
+        scene: &Scene<'_>,
+    ) -> Result<Rendered, BackendError> {
+        let background = scene.background.to_renderer();
+        let flags = FrameFlags::DEFAULT;
+        let (cannot_draw, cannot_show) = (error("cannot draw"), error("cannot show a picture"));
+        macro_rules! draw {
+            ($compositor:expr, $renderer:expr) => {{
+                let mode = Mode::from($compositor.pending_mode());
+                $compositor.set_output_mode_source(source(mode, transform));
+                let elements = elements::build($renderer, scene);
+                let result = $compositor
+                    .render_frame($renderer, &elements, background, flags)
+                    .map_err(|e| cannot_draw(&e))?;
+                // Where the kernel cannot wait for the renderer before it flips.
+                if result.needs_sync()
+                    && let PrimaryPlaneElement::Swapchain(element) = &result.primary_element
+                    && element.sync.wait().is_err()
+                {
+                    tracing::debug!("a picture may be shown before it is whole");
+                }
+                let (changed, states) = (!result.is_empty, result.states);
+                if changed {
+                    $compositor.queue_frame(()).map_err(|e| cannot_show(&e))?;
+                }
+                Ok(Rendered { changed, tells_when_seen: changed, states })
+            }};
+        }
+        match (&mut self.buffers, drawer) {
+            (Buffers::Plain(compositor), Drawer::Pixman(memory)) => {
+                draw!(compositor, memory.renderer())
+            }
+            #[cfg(feature = "gles")]
+            (Buffers::Fast(compositor), Drawer::Gles(memory)) => {
+                draw!(compositor, memory.renderer())
+            }
+            #[cfg(feature = "gles")]
+            _ => Err(cannot_draw(&"the renderer is another than the screen's")),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What the machine boots: a kernel and a root, made once, and the programs of this build.
+
+use std::env;
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+use crate::demo::Programs;
+use crate::paths;
+
+/// What `screen/images` made.
+pub(crate) struct Images(PathBuf);
+
+impl Images {
+    /// Makes them, unless they are there.
+    pub(crate) fn provide(directory: &Path) -> anyhow::Result<Images> {
+        let mut hasher = DefaultHasher::new();
+        for part in ["images", "init"] {
+            let part = scripts().join(part);
+            let read = fs::read(&part);
+            read.with_context(|| format!("no {}", part.display()))?.hash(&mut hasher);
+        }
+        let made = directory.join(format!("images-{:016x}", hasher.finish()));
+        if !made.exists() {
+            println!("making the screen's images, which takes half a minute");
+            // Under another name until they are whole.
+            let unfinished = made.with_extension("unfinished");
+            remove(&unfinished)?;
+            run(Command::new(scripts().join("images")).arg(&unfinished))?;
+            fs::rename(&unfinished, &made).context("cannot name the screen's images")?;
+        }
+        Ok(Images(made))
+    }
+
+    pub(crate) fn kernel(&self) -> PathBuf {
+        self.0.join("vmlinuz")
+    }
+
+    /// Puts the programs beside the root, and makes the empty directory `run`. Where the whole is.
+    pub(crate) fn fill(&self, programs: &Programs, run_in: &Path) -> anyhow::Result<PathBuf> {
+        remove(run_in)?;
+        fs::create_dir_all(run_in.join("shared"))
+            .with_context(|| format!("cannot make {}", run_in.display()))?;
+        // Too large for the machine's memory.
+        run(Command::new(scripts().join("mesa")).arg(run_in.join("shared/mesa")))?;
+        let initramfs = run_in.join("initramfs");
+        let packed = run_in.join("programs");
+        run(Command::new(scripts().join("programs"))
+            .arg(&packed)
+            .args([&programs.compositor, &programs.control, &programs.guest])
+            .arg("/usr/bin/weston-eventdemo"))?;
+        // The kernel unpacks one archive over the other.
+        let root = self.0.join("root.img");
+        let mut whole = fs::read(&root).with_context(|| format!("no {}", root.display()))?;
+        whole.extend(fs::read(&packed).with_context(|| format!("no {}", packed.display()))?);
+        fs::write(&initramfs, whole)
+            .with_context(|| format!("cannot write {}", initramfs.display()))?;
+        Ok(initramfs)
+    }
+}
+
+/// A directory for sockets, whose paths may be no longer than 107 bytes.
+pub(crate) fn sockets() -> anyhow::Result<tempfile::TempDir> {
+    tempfile::Builder::new()
+        .prefix("screen-")
+        .tempdir_in(env::temp_dir())
+        .context("cannot make a directory for sockets")
+}
+
+fn scripts() -> PathBuf {
+    paths::root().join("screen")
+}
+
+fn remove(directory: &Path) -> anyhow::Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", directory.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn run(command: &mut Command) -> anyhow::Result<()> {
+    let program = command.get_program().to_owned();
+    let status = command.status().with_context(|| format!("cannot run {}", program.display()))?;
+    if !status.success() {
+        bail!("{} failed: {status}", program.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,380 @@
+//! What is tried on the machine, in this order.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use serde::Deserialize;
+
+use super::machine::Machine;
+use super::picture::Picture;
+use crate::demo::{self, GUESTS, Shows, until};
+
+/// How long one thing may take.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+pub(crate) struct Scenario<'a> {
+    machine: Machine,
+    run: &'a Path,
+    expected: &'a Path,
+}
+
+/// What is asked of the compositor's windows.
+#[derive(Clone, Debug, Deserialize)]
+struct Window {
+    domain: Option<String>,
+    mapped: bool,
+    frame: Geometry,
+}
+
+/// What is asked of its outputs.
+#[derive(Clone, Debug, Deserialize)]
+struct Output {
+    name: String,
+    on: bool,
+    width: i32,
+    geometry: Geometry,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Geometry {
+    x: i32,
+    y: i32,
+    width: i32,
+    height: i32,
+}
+
+impl<'a> Scenario<'a> {
+    pub(crate) fn new(machine: Machine, run: &'a Path, expected: &'a Path) -> Scenario<'a> {
+        Scenario { machine, run, expected }
+    }
+
+    pub(crate) fn compositor_log(&mut self) -> String {
+        self.machine.shell.attempt("cat /run/compositor.log").map_or(String::new(), |(log, _)| log)
+    }
+
+    pub(crate) fn play(&mut self) -> anyhow::Result<()> {
+        type Part<'a> = (&'static str, fn(&mut Scenario<'a>) -> anyhow::Result<()>);
+        let parts: [Part<'a>; 9] = [
+            ("the screen shows what the headless back end shows", Self::the_same_picture),
+            ("nothing is drawn while nothing changes", Self::rests),
+            ("keys arrive", Self::keys),
+            ("the tablet's pen lands at every scale", Self::scales),
+            ("modes, turning, off and on", Self::settings),
+            ("another terminal and back", Self::terminals),
+            ("an output is plugged, and its window stays within reach", Self::plugs),
+            ("it ends when asked, and gives the screen back", Self::ends),
+            ("OpenGL ES shows the same, into the GPU's own buffers", Self::opengl),
+        ];
+        let mut passed = 0;
+        let count = parts.len();
+        for (name, part) in parts {
+            let begun = Instant::now();
+            let done = part(self).with_context(|| format!("FAILED: {name}"));
+            if done.is_ok() {
+                println!("test {name} ... ok ({:.1} s)", begun.elapsed().as_secs_f64());
+                passed += 1;
+            } else {
+                println!("test {name} ... FAILED");
+                println!("test result: FAILED. {passed} passed; {} failed;", count - passed);
+                return done;
+            }
+        }
+        println!("test result: ok. {passed} passed; 0 failed;");
+        Ok(())
+    }
+
+    /// Until something is so, in the machine's time.
+    fn until<T>(
+        &mut self,
+        what: &str,
+        mut look: impl FnMut(&mut Self) -> anyhow::Result<Option<T>>,
+    ) -> anyhow::Result<T> {
+        until(Instant::now() + PATIENCE, what, || {
+            self.machine.alive()?;
+            look(self)
+        })
+    }
+
+    fn windows(&mut self) -> anyhow::Result<Vec<Window>> {
+        let text = self.machine.shell.run("hyper-dmabufctl --json windows")?;
+        serde_json::from_str(&text).with_context(|| format!("no windows: {text}"))
+    }
+
+    fn outputs(&mut self) -> anyhow::Result<Vec<Output>> {
+        let text = self.machine.shell.run("hyper-dmabufctl --json outputs")?;
+        serde_json::from_str(&text).with_context(|| format!("no outputs: {text}"))
+    }
+
+    fn frame_of(&mut self, domain: &str) -> anyhow::Result<Geometry> {
+        let windows = self.windows()?;
+        let found = windows.into_iter().find(|window| window.domain.as_deref() == Some(domain));
+        found.map(|window| window.frame).with_context(|| format!("{domain} has no window"))
+    }
+
+    /// What the screen at a connector shows.
+    fn seen(&mut self, connector: u8) -> anyhow::Result<Picture> {
+        let file = self.picture("seen.ppm");
+        self.machine.monitor.screendump(connector, &file)?;
+        Picture::read_ppm(&file)
+    }
+
+    fn picture(&self, name: &str) -> PathBuf {
+        self.run.join(name)
+    }
+
+    /// Until the first screen looks like this.
+    fn until_seen(&mut self, expected: &Picture, what: &str) -> anyhow::Result<()> {
+        let mut differing = 0;
+        let result = self.until(what, |scenario| {
+            differing = scenario.seen(0)?.different_from(expected);
+            Ok((differing == 0).then_some(()))
+        });
+        result.with_context(|| format!("{differing} pixels differ in seen.ppm"))
+    }
+
+    /// Starts the compositor, and the two guests.
+    fn show(&mut self, renderer: &str, environment: &str) -> anyhow::Result<()> {
+        let domains: Vec<String> =
+            GUESTS.iter().map(|(name, _)| format!("--domain {name}=shm:/run/{name}")).collect();
+        // Without a cursor, which the headless back end does not draw.
+        self.machine.shell.run("echo 'cursor = false' > /run/config.toml")?;
+        self.machine.shell.run(&format!(
+            "{environment} hyper-dmabuf-compositor --backend drm --renderer {renderer} \
+             --config /run/config.toml --socket screen {} > /run/compositor.log 2>&1 &",
+            domains.join(" ")
+        ))?;
+        self.until("the compositor answers", |scenario| {
+            let (_, answers) = scenario.machine.shell.attempt("hyper-dmabufctl outputs")?;
+            let (_, runs) = scenario.machine.shell.attempt("pidof hyper-dmabuf-compositor")?;
+            ensure!(runs || answers, "the compositor has ended");
+            Ok(answers.then_some(()))
+        })?;
+        for (name, shows) in GUESTS {
+            let Shows::Picture(file) = shows else { bail!("{name} shows no picture") };
+            let file = Path::new(file).file_name().context("a picture has a name")?;
+            self.machine.shell.run(&format!(
+                "picture --link shm:/run/{name} --still /pictures/{} > /run/{name}.log 2>&1 &",
+                file.display()
+            ))?;
+            self.until(&format!("{name} shows its window"), |scenario| {
+                let windows = scenario.windows()?;
+                let shown = windows
+                    .iter()
+                    .any(|window| window.mapped && window.domain.as_deref() == Some(name));
+                Ok(shown.then_some(()))
+            })?;
+        }
+        Ok(())
+    }
+
+    fn the_same_picture(&mut self) -> anyhow::Result<()> {
+        self.show("pixman", "")?;
+        let expected = Picture::read_png(self.expected)?;
+        self.until_seen(&expected, "the screen shows the same")?;
+        // What it says it shows is that, too.
+        self.machine.shell.run("hyper-dmabufctl screenshot /shared/told.png")?;
+        let told = Picture::read_png(&self.run.join("shared/told.png"))?;
+        ensure!(told.different_from(&expected) == 0, "its own screenshot is another picture");
+        Ok(())
+    }
+
+    fn rests(&mut self) -> anyhow::Result<()> {
+        let count = |scenario: &mut Self| {
+            scenario.machine.shell.run(
+                "grep voluntary_ctxt_switches /proc/$(pidof hyper-dmabuf-compositor)/status | head -n 1",
+            )
+        };
+        let before = count(self)?;
+        self.machine.shell.run("sleep 3")?;
+        let after = count(self)?;
+        ensure!(before == after, "it woke: {before} then {after}");
+        Ok(())
+    }
+
+    fn keys(&mut self) -> anyhow::Result<()> {
+        self.machine.shell.run("weston-eventdemo --log-key > /run/events 2>&1 &")?;
+        let eventdemo = |scenario: &mut Self| -> anyhow::Result<Option<Window>> {
+            Ok(scenario
+                .windows()?
+                .into_iter()
+                .find(|window| window.domain.is_none() && window.mapped))
+        };
+        let window = self.until("weston-eventdemo is shown", eventdemo)?;
+        self.click(window.frame.x + window.frame.width / 2, window.frame.y + 8)?;
+        self.machine.monitor.keys(&["shift", "q"])?;
+        // It writes what it was told when it ends: by the button of its frame.
+        self.click(window.frame.x + window.frame.width - 18, window.frame.y + 14)?;
+        self.until("its window is closed", |scenario| {
+            Ok(eventdemo(scenario)?.is_none().then_some(()))
+        })?;
+        self.until("it has ended", |scenario| {
+            let (_, runs) = scenario.machine.shell.attempt("pidof weston-eventdemo")?;
+            Ok((!runs).then_some(()))
+        })?;
+        let events = self.machine.shell.run("cat /run/events")?;
+        let typed = events.lines().any(|line| line.contains("unicode: 81,"));
+        ensure!(typed, "a capital Q did not arrive: {events}");
+        Ok(())
+    }
+
+    /// Points at a place, in pixels of windows.
+    fn point(&mut self, x: i32, y: i32) -> anyhow::Result<()> {
+        let outputs = self.outputs()?;
+        let shown = || outputs.iter().filter(|output| output.on).map(|output| output.geometry);
+        let right = shown().map(|area| area.x + area.width).max().context("no output")?;
+        let bottom = shown().map(|area| area.y + area.height).max().context("no output")?;
+        self.machine
+            .monitor
+            .point(f64::from(x) / f64::from(right), f64::from(y) / f64::from(bottom))
+    }
+
+    fn click(&mut self, x: i32, y: i32) -> anyhow::Result<()> {
+        self.point(x, y)?;
+        self.machine.monitor.button(true)?;
+        self.machine.monitor.button(false)
+    }
+
+    /// Drags a window by its title bar, and sees it arrive.
+    fn drag(&mut self, domain: &str, by: (i32, i32)) -> anyhow::Result<()> {
+        let from = self.frame_of(domain)?;
+        let (x, y) = (from.x + 80, from.y + 8);
+        self.point(x, y)?;
+        self.machine.monitor.button(true)?;
+        self.point(x + by.0, y + by.1)?;
+        self.machine.monitor.button(false)?;
+        let wanted = (from.x + by.0, from.y + by.1);
+        self.until(&format!("the window of {domain} is at {wanted:?}"), |scenario| {
+            let now = scenario.frame_of(domain)?;
+            // The tablet counts finer than pixels, but not by the same steps.
+            let near = (now.x - wanted.0).abs() <= 1 && (now.y - wanted.1).abs() <= 1;
+            Ok(near.then_some(()))
+        })
+    }
+
+    fn scales(&mut self) -> anyhow::Result<()> {
+        for scale in ["1.5", "2", "1"] {
+            self.machine
+                .shell
+                .run(&format!("hyper-dmabufctl outputs Virtual-1 --scale {scale} > /dev/null"))?;
+            self.drag("work", (40, 30)).with_context(|| format!("at scale {scale}"))?;
+            self.drag("work", (-40, -30)).with_context(|| format!("at scale {scale}"))?;
+        }
+        Ok(())
+    }
+
+    fn settings(&mut self) -> anyhow::Result<()> {
+        let whole = demo::SIZE;
+        for setting in [
+            "--size 800x600",
+            "--transform 90",
+            &format!("--transform normal --size {whole}"),
+            "--off",
+            "--on",
+        ] {
+            self.machine
+                .shell
+                .run(&format!("hyper-dmabufctl outputs Virtual-1 {setting} > /dev/null"))?;
+            if setting == "--off" {
+                let output = self.outputs()?.into_iter().find(|output| output.name == "Virtual-1");
+                ensure!(output.is_some_and(|output| !output.on), "it is not off");
+                continue;
+            }
+            self.machine.shell.run("hyper-dmabufctl screenshot /shared/told.png")?;
+            let told = Picture::read_png(&self.run.join("shared/told.png"))?;
+            let expected = if setting == "--transform 90" { told.turned_left() } else { told };
+            self.until_seen(&expected, &format!("the screen shows the same with {setting}"))?;
+        }
+        Ok(())
+    }
+
+    fn terminals(&mut self) -> anyhow::Result<()> {
+        let before = self.seen(0)?;
+        self.machine.monitor.keys(&["ctrl", "alt", "f2"])?;
+        self.says("another terminal is on the screen")?;
+        self.until("the console is seen", |scenario| {
+            let seen = scenario.seen(0)?;
+            Ok((seen.different_from(&before) > 1000).then_some(()))
+        })?;
+        // While it is away, a window changes.
+        self.machine.shell.run("killall -9 picture")?;
+        self.until("the windows are gone", |scenario| {
+            Ok(scenario.windows()?.is_empty().then_some(()))
+        })?;
+        self.machine.shell.run("chvt 1")?;
+        self.says("back on the screen")?;
+        self.machine.shell.run("hyper-dmabufctl screenshot /shared/after.png")?;
+        let after = Picture::read_png(&self.run.join("shared/after.png"))?;
+        ensure!(after.different_from(&before) > 1000, "the windows are still there");
+        self.until_seen(&after, "the screen is as it should be")
+    }
+
+    /// Until the compositor has said this.
+    fn says(&mut self, text: &str) -> anyhow::Result<()> {
+        self.until(&format!("it says `{text}`"), |scenario| {
+            let line = format!("grep -q '{text}' /run/compositor.log");
+            Ok(scenario.machine.shell.attempt(&line)?.1.then_some(()))
+        })
+    }
+
+    fn plugs(&mut self) -> anyhow::Result<()> {
+        let plug = |scenario: &mut Self, state: &str| {
+            scenario.machine.shell.run(&format!(
+                "echo {state} > /sys/class/drm/card0-Virtual-2/status; \
+                 udevadm trigger --action=change /dev/dri/card0"
+            ))
+        };
+        plug(self, "on")?;
+        let second = self.until("the second output is there", |scenario| {
+            let outputs = scenario.outputs()?;
+            Ok(outputs.into_iter().find(|output| output.name == "Virtual-2" && output.on))
+        })?;
+        self.machine
+            .shell
+            .run("picture --link shm:/run/work --still /pictures/cat.png > /run/work.log 2>&1 &")?;
+        self.until("a window is shown", |scenario| {
+            Ok(scenario.windows()?.first().is_some_and(|window| window.mapped).then_some(()))
+        })?;
+        // Slowly over the edge, so that it lands on the second output.
+        let by = second.geometry.x + 20 - self.frame_of("work")?.x;
+        self.drag("work", (by, 20))?;
+        self.machine
+            .shell
+            .run("hyper-dmabufctl screenshot --output Virtual-2 /shared/second.png")?;
+        let expected = Picture::read_png(&self.run.join("shared/second.png"))?;
+        ensure!(expected.width == second.width as usize, "its picture has another size");
+        let mut differing = 0;
+        self.until("the second screen shows the window", |scenario| {
+            differing = scenario.seen(1)?.different_from(&expected);
+            Ok((differing == 0).then_some(()))
+        })
+        .with_context(|| format!("{differing} pixels differ"))?;
+        plug(self, "off")?;
+        self.until("the window is back within reach", |scenario| {
+            let frame = scenario.frame_of("work")?;
+            let gone = scenario.outputs()?.iter().all(|output| output.name != "Virtual-2");
+            Ok((gone && frame.x + frame.width <= second.geometry.x).then_some(()))
+        })
+    }
+
+    fn ends(&mut self) -> anyhow::Result<()> {
+        self.machine.shell.run("kill $(pidof hyper-dmabuf-compositor)")?;
+        self.until("it has ended", |scenario| {
+            let (_, runs) = scenario.machine.shell.attempt("pidof hyper-dmabuf-compositor")?;
+            Ok((!runs).then_some(()))
+        })?;
+        self.says("asked to end")
+    }
+
+    fn opengl(&mut self) -> anyhow::Result<()> {
+        let mesa = "LD_LIBRARY_PATH=/shared/mesa LIBGL_DRIVERS_PATH=/shared/mesa/dri \
+                    __EGL_VENDOR_LIBRARY_DIRS=/shared/mesa/vendors";
+        self.show("gles", mesa)?;
+        let expected = Picture::read_png(self.expected)?;
+        self.until_seen(&expected, "the screen shows the same")?;
+        self.machine.monitor.keys(&["ctrl", "alt", "f2"])?;
+        self.says("another terminal is on the screen")?;
+        self.machine.shell.run("chvt 1")?;
+        self.until_seen(&expected, "the screen shows the same again")
+    }
+}
