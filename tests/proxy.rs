@@ -444,6 +444,15 @@ fn the_proxy_ends_with_its_program() {
 }
 
 #[test]
+fn programs_inherit_no_socket() {
+    let display = Display::start("220x260", &["work"]);
+    let command = ["sh", "-c", "ls -l /proc/self/fd >&2"];
+    let (status, said) = run_under_proxy(PROXY, &display, "work", &command);
+    assert!(status.success(), "{said}");
+    assert!(said.contains("/proc/") && !said.contains("socket:"), "{said}");
+}
+
+#[test]
 fn errors_say_what_to_do() {
     let directory = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -233,7 +233,9 @@ impl Proxy {
     }
 
     fn listen(&mut self) -> Result<(), ProxyError> {
-        let descriptor = rustix::io::dup(&*self.listener).map_err(io::Error::from);
+        // Closed in programs that are started: one that held its own server's socket open would never
+        // see the end of the proxy.
+        let descriptor = self.listener.as_fd().try_clone_to_owned();
         let descriptor = descriptor.map_err(calloop::Error::from)?;
         self.watch(descriptor, |proxy| proxy.accept())?;
         Ok(())
