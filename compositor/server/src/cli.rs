@@ -54,6 +54,10 @@ pub struct Cli {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
+    /// Only say whether the configuration is right: the file of --config and these arguments
+    #[arg(long)]
+    pub check_config: bool,
+
     /// Run this program inside, and end with it and with its exit status
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<OsString>,

@@ -64,6 +64,7 @@ use crate::{
     backend::{Backend, BackendError, BackendKind},
     client::{ClientOrigin, ClientState, is_trusted},
     config::Config,
+    control::logging::SetFilter,
     domain::Domains,
     guests::Guests,
     handlers::SelectionOwners,
@@ -89,6 +90,8 @@ pub struct State {
     pub loop_handle: LoopHandle<'static, State>,
     /// Ends the event loop.
     pub loop_signal: Option<LoopSignal>,
+    /// Changes what is logged, where the program lets it.
+    pub(crate) set_log_filter: Option<SetFilter>,
     /// Smithay's handle on all clients.
     pub display_handle: DisplayHandle,
     /// The domains whose windows are shown.
@@ -302,6 +305,7 @@ impl State {
             config,
             loop_handle,
             loop_signal: None,
+            set_log_filter: None,
             display_handle: handle,
             windows: WindowStack::default(),
             guests: Guests::default(),

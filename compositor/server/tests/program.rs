@@ -49,6 +49,14 @@ fn its_program_can_be_ended_by_signals() {
 }
 
 #[test]
+fn its_program_inherits_no_socket() {
+    let directory = tempfile::tempdir().unwrap();
+    let (code, text) = run(compositor(directory.path()).args(["--", "ls", "-l", "/proc/self/fd"]));
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("/proc/") && !text.contains("socket:"), "{text}");
+}
+
+#[test]
 fn asked_to_end_it_leaves_no_sockets() {
     let directory = tempfile::tempdir().unwrap();
     let domain = format!("work=shm:{}", directory.path().join("work").display());
@@ -149,6 +157,60 @@ fn outputs_are_seen_and_set() {
         let found = lines.iter().filter(|line| line.starts_with(expected)).count();
         assert_eq!(found, count, "{expected:?} in {text}");
     }
+}
+
+#[test]
+fn windows_are_focused_moved_and_closed() {
+    let directory = tempfile::tempdir().unwrap();
+    // Each has the focus when it appears; which is which, its title says.
+    let window =
+        |title| format!("foot --title {title} --app-id app sh -c 'sleep 60' 2>/dev/null &");
+    let wait = |pattern: &str| {
+        format!("until {CONTROL} windows | grep -q '{pattern}'; do sleep 0.05; done;")
+    };
+    let script = [
+        window("one"),
+        wait("active  *one"),
+        window("two"),
+        wait("active  *two"),
+        format!("one=$({CONTROL} windows | sed -n 's/^\\([0-9]*\\) .* one$/\\1/p');"),
+        format!("{CONTROL} focus $one | grep -q 'active  *one' || exit 1;"),
+        format!("{CONTROL} move $one 30+40 | grep -q '+30+40 .*one' || exit 2;"),
+        format!("{CONTROL} close $one > /dev/null || exit 3;"),
+        format!("while {CONTROL} windows | grep -q one; do sleep 0.05; done;"),
+        format!("{CONTROL} focus $one && exit 4; {CONTROL} windows; kill %2"),
+    ]
+    .join("\n");
+    let (code, text) = run(compositor(directory.path()).args(["--", "bash", "-c", &script]));
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("there is no window"), "{text}");
+    assert!(text.lines().any(|line| line.ends_with("active  two")), "{text}");
+}
+
+#[test]
+fn what_is_logged_can_be_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    // Of the first nothing is heard, since it takes effect before it is told.
+    let script =
+        format!("{CONTROL} log error && {CONTROL} log debug && ! {CONTROL} log info=what=");
+    let (code, text) = run(compositor(directory.path()).args(["--", "sh", "-c", &script]));
+    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(text.matches("what is logged was changed").count(), 1, "{text}");
+    assert!(text.contains("hyper-dmabufctl: the compositor says: \"info=what=\""), "{text}");
+}
+
+#[test]
+fn the_configuration_is_checked_without_starting() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("some.toml");
+    let mut check = compositor(directory.path());
+    check.arg("--check-config").arg("--config").arg(&file).env_remove("XDG_RUNTIME_DIR");
+    std::fs::write(&file, "background = \"#203040\"\n").unwrap();
+    assert_eq!(run(&mut check), (Some(0), "nothing is wrong with the configuration\n".to_owned()));
+    std::fs::write(&file, "\nbackground = \"grey\"\n").unwrap();
+    let (code, text) = run(&mut check);
+    assert_eq!(code, Some(1));
+    assert!(text.contains("line 2, column"), "{text}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code,
     };
-    tracing_subscriber::fmt()
+    let logging = tracing_subscriber::fmt()
         .with_env_filter(
             EnvFilter::try_from_default_env()
                 .unwrap_or_else(|_| EnvFilter::new("info,smithay=warn")),
@@ -25,8 +25,14 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
-        .init();
-    match run(&cli) {
+        .with_filter_reloading();
+    let filter = logging.reload_handle();
+    logging.init();
+    let set_filter = move |text: &str| {
+        let wanted = EnvFilter::try_new(text).map_err(|error| format!("{text:?}: {error}"))?;
+        filter.reload(wanted).map_err(|error| error.to_string())
+    };
+    match run(&cli, set_filter) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("hyper-dmabuf-compositor: {}", explain(&error));
@@ -35,10 +41,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+fn run(
+    cli: &Cli,
+    set_filter: impl Fn(&str) -> Result<(), String> + 'static,
+) -> anyhow::Result<ExitCode> {
     let config = cli.to_config()?;
+    if cli.check_config {
+        println!("nothing is wrong with the configuration");
+        return Ok(ExitCode::SUCCESS);
+    }
     let limit = descriptors::raise_limit();
     let mut server = Server::new(config, cli.backend.into())?;
+    server.state.allow_log_filter(set_filter);
     server.end_on_signals().context("cannot wait for signals")?;
     let socket = server.listen()?;
     server.state.listen_for_domains()?;

@@ -13,7 +13,7 @@ use hyper_dmabuf_compositor::{
     config::OutputSize,
     control::{
         client::Control,
-        messages::{Answer, OutputRequest, Request},
+        messages::{Answer, OutputRequest, Request, WindowRequest},
     },
     image::{Image, compare, side_by_side},
     outputs::settings::{OutputPosition, OutputScale, OutputTransform},
@@ -52,6 +52,33 @@ enum Command {
     },
     /// List all windows, lowest first
     Windows,
+    /// Show a window, wherever it is, and give it the focus
+    Focus {
+        /// Its number, as `windows` lists it
+        #[arg(value_name = "ID")]
+        id: u64,
+    },
+    /// Ask the program of a window to close it
+    Close {
+        /// Its number, as `windows` lists it
+        #[arg(value_name = "ID")]
+        id: u64,
+    },
+    /// Put a window elsewhere
+    Move {
+        /// Its number, as `windows` lists it
+        #[arg(value_name = "ID")]
+        id: u64,
+        /// Where what its program draws is to lie
+        #[arg(value_name = "X+Y", allow_hyphen_values = true)]
+        to: OutputPosition,
+    },
+    /// Say what the compositor logs from now on, as RUST_LOG does when it starts
+    Log {
+        /// For example debug, or info,smithay=debug
+        #[arg(value_name = "FILTER")]
+        filter: String,
+    },
     /// List all buffers that guests share
     Buffers,
     /// List all domains
@@ -133,6 +160,10 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Outputs { name: None, .. } => show(cli, Request::Outputs)?,
         Command::Outputs { name: Some(name), change } => show(cli, change.of(name))?,
         Command::Windows => show(cli, Request::Windows)?,
+        &Command::Focus { id } => show(cli, Request::Window(WindowRequest::Focus { id }))?,
+        &Command::Close { id } => show(cli, Request::Window(WindowRequest::Close { id }))?,
+        &Command::Move { id, to } => show(cli, Request::Window(WindowRequest::Move { id, to }))?,
+        Command::Log { filter } => show(cli, Request::Log { filter: filter.clone() })?,
         Command::Buffers => show(cli, Request::Buffers)?,
         Command::Domains => show(cli, Request::Domains)?,
     }
@@ -183,6 +214,7 @@ fn show(cli: &Cli, request: Request) -> anyhow::Result<()> {
             Answer::Domains(domains) => serde_json::to_string_pretty(domains),
             Answer::Buffers(buffers) => serde_json::to_string_pretty(buffers),
             Answer::Outputs(outputs) => serde_json::to_string_pretty(outputs),
+            Answer::Done => Ok("{}".to_owned()),
             Answer::Screenshot { .. } | Answer::Error(_) => {
                 bail!("the compositor answered something else")
             }
@@ -262,6 +294,7 @@ fn show(cli: &Cli, request: Request) -> anyhow::Result<()> {
                 ]
             }),
         ),
+        Answer::Done => return Ok(()),
         Answer::Screenshot { .. } | Answer::Error(_) => {
             bail!("the compositor answered something else")
         }

@@ -29,6 +29,13 @@ pub enum Request {
     SetOutput(OutputRequest),
     /// All windows.
     Windows,
+    /// Do something with a window; the answer is all windows.
+    Window(WindowRequest),
+    /// What is logged from now on, in the syntax of `RUST_LOG`; the answer is [`Answer::Done`].
+    Log {
+        /// For example `debug`, or `info,smithay=debug`.
+        filter: String,
+    },
     /// All buffers that guests share.
     Buffers,
     /// All domains.
@@ -52,8 +59,33 @@ pub enum Answer {
     Domains(Vec<DomainReport>),
     /// All outputs.
     Outputs(Vec<OutputReport>),
+    /// It is done, and there is no more to say.
+    Done,
     /// It could not be done.
     Error(String),
+}
+
+/// What is to be done with a window.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "action", deny_unknown_fields)]
+pub enum WindowRequest {
+    /// Show it, wherever it is, and give it the focus.
+    Focus {
+        /// Its number.
+        id: u64,
+    },
+    /// Ask its program to close it.
+    Close {
+        /// Its number.
+        id: u64,
+    },
+    /// Put it elsewhere.
+    Move {
+        /// Its number.
+        id: u64,
+        /// Where its client's pixels are to lie.
+        to: OutputPosition,
+    },
 }
 
 /// What is to change about an output. What is not said stays.

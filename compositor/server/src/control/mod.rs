@@ -2,6 +2,8 @@
 //! socket, which only the same user can open.
 
 pub mod client;
+pub mod logging;
 pub mod messages;
 pub mod reports;
 pub mod server;
+pub mod windows;

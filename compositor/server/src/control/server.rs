@@ -203,6 +203,14 @@ fn answer(state: &mut State, line: &[u8]) -> Vec<u8> {
     let mut following = Vec::new();
     let answer = match serde_json::from_slice(line) {
         Ok(Request::Windows) => Answer::Windows(state.window_reports()),
+        Ok(Request::Window(request)) => match state.control_window(&request) {
+            Ok(()) => Answer::Windows(state.window_reports()),
+            Err(error) => Answer::Error(error.to_string()),
+        },
+        Ok(Request::Log { filter }) => match state.change_log_filter(&filter) {
+            Ok(()) => Answer::Done,
+            Err(error) => Answer::Error(error),
+        },
         Ok(Request::Domains) => Answer::Domains(state.domain_reports()),
         Ok(Request::Buffers) => Answer::Buffers(state.buffer_reports()),
         Ok(Request::Outputs) => Answer::Outputs(state.output_reports()),

@@ -204,7 +204,7 @@ impl State {
 
     /// Windows that fill an output fill the one that they are now on; others are moved if nobody
     /// could take hold of them any more.
-    fn keep_windows_within_reach(&mut self) {
+    pub(crate) fn keep_windows_within_reach(&mut self) {
         let areas = self.outputs.areas();
         if areas.is_empty() {
             // They wait where they are for an output to come.
