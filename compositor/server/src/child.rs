@@ -1,4 +1,4 @@
-//! The program that runs inside the compositor, and with which it ends.
+//! Programs that the compositor starts: the one with which it ends, and those of shortcuts.
 
 use std::{
     cell::Cell,
@@ -11,35 +11,108 @@ use std::{
 
 use nix::sys::signal::SigSet;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use smithay::reexports::calloop::{Interest, Mode, PostAction, generic::Generic};
+use smithay::reexports::calloop::{Interest, LoopHandle, Mode, PostAction, generic::Generic};
 
-use crate::{descriptors::InheritedLimit, server::Server};
+use crate::{descriptors::InheritedLimit, server::Server, state::State};
 
 /// A program that was started, and how it ended once it has.
 pub struct RunningProgram(Rc<Cell<Option<ExitStatus>>>);
+
+/// What programs get that are started here.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// The name of the Wayland socket.
+    pub socket: String,
+    /// How many files they may have open.
+    pub limit: InheritedLimit,
+}
+
+impl Surroundings {
+    fn prepare(&self, command: &mut Command) {
+        command.env("WAYLAND_DISPLAY", &self.socket).env_remove("WAYLAND_SOCKET");
+        self.limit.give_to(command);
+        unblock_signals(command);
+    }
+}
 
 /// Start a program whose windows the compositor shows, and end the event loop when it ends.
 pub fn start(
     server: &mut Server,
     command: &[OsString],
-    socket: &str,
-    limit: InheritedLimit,
+    surroundings: &Surroundings,
 ) -> io::Result<RunningProgram> {
     let (program, arguments) =
         command.split_first().ok_or_else(|| io::Error::other("no program is named after `--`"))?;
     let mut command = Command::new(program);
-    command.args(arguments).env("WAYLAND_DISPLAY", socket).env_remove("WAYLAND_SOCKET");
-    limit.give_to(&mut command);
-    unblock_signals(&mut command);
-    let mut child = command.spawn().map_err(|error| {
+    command.args(arguments);
+    surroundings.prepare(&mut command);
+    let child = command.spawn().map_err(|error| {
         io::Error::new(error.kind(), format!("{}: {error}", program.to_string_lossy()))
     })?;
     let ended = Rc::new(Cell::new(None));
-    let result = watch(server, &child, ended.clone());
-    match result {
-        Ok(watched) => {
-            watched.set(Some(child));
-            Ok(RunningProgram(ended))
+    let program = RunningProgram(ended.clone());
+    watch(&server.state.loop_handle, child, move |state, status| {
+        ended.set(Some(status));
+        if let Some(signal) = &state.loop_signal {
+            signal.stop();
+        }
+    })?;
+    Ok(program)
+}
+
+impl State {
+    /// Let shortcuts start programs.
+    pub fn allow_programs(&mut self, surroundings: Surroundings) {
+        self.surroundings = Some(surroundings);
+    }
+
+    /// Start a program of the display domain, by a line for the shell.
+    pub(crate) fn run_program(&mut self, line: &str) {
+        let Some(surroundings) = &self.surroundings else { return };
+        let mut command = Command::new("sh");
+        command.args(["-c", line]);
+        surroundings.prepare(&mut command);
+        let run = command.spawn().and_then(|child| {
+            let line = line.to_owned();
+            watch(&self.loop_handle, child, move |_, status| {
+                if !status.success() {
+                    tracing::warn!(%line, %status, "a program that a shortcut started has failed");
+                }
+            })
+        });
+        if let Err(error) = run {
+            tracing::warn!(%line, %error, "a shortcut cannot start its program");
+        }
+    }
+}
+
+/// Call `then` when a program has ended.
+fn watch(
+    loop_handle: &LoopHandle<'static, State>,
+    mut child: Child,
+    then: impl FnOnce(&mut State, ExitStatus) + 'static,
+) -> io::Result<()> {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let pid = pid.ok_or_else(|| io::Error::other("the program has no process number"));
+    let pidfd = pid.and_then(|pid| Ok(pidfd_open(pid, PidfdFlags::empty())?));
+    let waiting = Rc::new(Cell::new(None));
+    let running = Rc::clone(&waiting);
+    let mut then = Some(then);
+    let watched = pidfd.and_then(|pidfd| {
+        let source = Generic::new(pidfd, Interest::READ, Mode::Level);
+        let inserted = loop_handle.insert_source(source, move |_, _, state| {
+            let ended = running.take().map(|mut child: Child| child.wait()).transpose()?;
+            if let (Some(status), Some(then)) = (ended, then.take()) {
+                then(state, status);
+            }
+            Ok(PostAction::Remove)
+        });
+        inserted.map(drop).map_err(|error| io::Error::other(error.to_string()))
+    });
+    match watched {
+        Ok(()) => {
+            waiting.set(Some(child));
+            Ok(())
         }
         Err(error) => {
             // Without a watch, nobody would ever know that it has ended.
@@ -57,32 +130,6 @@ fn unblock_signals(command: &mut Command) {
     // SAFETY: between fork and exec only async-signal-safe things may be done. `pthread_sigmask` is;
     // it neither allocates nor takes a lock.
     unsafe { command.pre_exec(unblock) };
-}
-
-fn watch(
-    server: &mut Server,
-    child: &Child,
-    ended: Rc<Cell<Option<ExitStatus>>>,
-) -> io::Result<Rc<Cell<Option<Child>>>> {
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let pid = pid.ok_or_else(|| io::Error::other("the program has no process number"))?;
-    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-    let waiting = Rc::new(Cell::new(None::<Child>));
-    let child = waiting.clone();
-    server
-        .state
-        .loop_handle
-        .insert_source(Generic::new(pidfd, Interest::READ, Mode::Level), move |_, _, state| {
-            if let Some(mut child) = child.take() {
-                ended.set(Some(child.wait()?));
-            }
-            if let Some(signal) = &state.loop_signal {
-                signal.stop();
-            }
-            Ok(PostAction::Remove)
-        })
-        .map_err(|error| io::Error::other(error.to_string()))?;
-    Ok(waiting)
 }
 
 impl RunningProgram {

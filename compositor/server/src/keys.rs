@@ -1,6 +1,6 @@
 //! Keyboard shortcuts: which keys do what.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{collections::BTreeMap, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer};
 use smithay::input::keyboard::{Keysym, ModifiersState, keysyms, xkb};
@@ -22,7 +22,7 @@ pub struct Chord {
 }
 
 /// What a shortcut does, to the window that has the focus if it is about one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Action {
     /// Nothing: a shortcut that there would be is left to programs.
@@ -51,6 +51,8 @@ pub enum Action {
     MoveToWorkspace(u8),
     /// Take the shortcuts back that a program has for itself.
     TakeShortcuts,
+    /// Start a program, by a line for the shell.
+    Run(Arc<str>),
 }
 
 /// All shortcuts.
@@ -110,7 +112,7 @@ impl Keys {
             logo: held.logo,
             key: key.raw(),
         };
-        self.0.get(&chord).copied().filter(|action| *action != Action::Nothing)
+        self.0.get(&chord).cloned().filter(|action| *action != Action::Nothing)
     }
 }
 
@@ -166,7 +168,7 @@ impl FromStr for Action {
                 text,
                 "something that a shortcut does: write close, maximize, fullscreen, minimize, \
                  restore, tile-left, tile-right, next-window, previous-window, workspace N, \
-                 move-to-workspace N (1 to 9), take-shortcuts, or nothing",
+                 move-to-workspace N (1 to 9), take-shortcuts, run PROGRAM, or nothing",
             )
         };
         let workspace = |number: &str| match number.trim().parse() {
@@ -176,6 +178,7 @@ impl FromStr for Action {
         Ok(match text.split_once(' ') {
             Some(("workspace", number)) => Action::Workspace(workspace(number)?),
             Some(("move-to-workspace", number)) => Action::MoveToWorkspace(workspace(number)?),
+            Some(("run", line)) if !line.trim().is_empty() => Action::Run(line.trim().into()),
             Some(_) => return Err(wrong()),
             None => match text {
                 "nothing" => Action::Nothing,
@@ -224,6 +227,8 @@ mod tests {
         }
         assert!("workspace 10".parse::<Action>().is_err());
         assert!("workspace 0".parse::<Action>().is_err());
+        assert!("run ".parse::<Action>().is_err());
+        assert_eq!("run foot -e top".parse(), Ok(Action::Run("foot -e top".into())));
     }
 
     #[test]

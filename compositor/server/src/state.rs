@@ -62,6 +62,7 @@ use smithay_hyper_dmabuf::HyperDmabufState;
 
 use crate::{
     backend::{Backend, BackendError, BackendKind},
+    child::Surroundings,
     client::{ClientOrigin, ClientState, is_trusted},
     config::Config,
     control::logging::SetFilter,
@@ -92,6 +93,8 @@ pub struct State {
     pub loop_signal: Option<LoopSignal>,
     /// Changes what is logged, where the program lets it.
     pub(crate) set_log_filter: Option<SetFilter>,
+    /// What programs get that shortcuts start, where they may.
+    pub(crate) surroundings: Option<Surroundings>,
     /// Smithay's handle on all clients.
     pub display_handle: DisplayHandle,
     /// The domains whose windows are shown.
@@ -306,6 +309,7 @@ impl State {
             loop_handle,
             loop_signal: None,
             set_log_filter: None,
+            surroundings: None,
             display_handle: handle,
             windows: WindowStack::default(),
             guests: Guests::default(),

@@ -5,7 +5,7 @@ use std::{io::IsTerminal, process::ExitCode};
 use anyhow::Context;
 use hyper_dmabuf::command_line;
 use hyper_dmabuf_compositor::{
-    child,
+    child::{self, Surroundings},
     cli::{Cli, explain},
     descriptors,
     server::Server,
@@ -57,11 +57,13 @@ fn run(
     let socket = server.listen()?;
     server.state.listen_for_domains()?;
     tracing::info!("clients connect with WAYLAND_DISPLAY={socket}");
+    let surroundings = Surroundings { socket, limit };
+    server.state.allow_programs(surroundings.clone());
     let program = if cli.command.is_empty() {
         None
     } else {
         Some(
-            child::start(&mut server, &cli.command, &socket, limit)
+            child::start(&mut server, &cli.command, &surroundings)
                 .context("cannot start the program")?,
         )
     };

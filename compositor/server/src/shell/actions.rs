@@ -20,6 +20,7 @@ impl State {
         }
         let active = self.windows.active().map(Window::id);
         match (action, active) {
+            (Action::Run(line), _) => self.run_program(&line),
             (Action::Restore, _) => self.restore_window(),
             (Action::NextWindow, _) => self.focus_next(false),
             (Action::PreviousWindow, _) => self.focus_next(true),

@@ -1,8 +1,9 @@
 //! What a person does with windows, and what no window does to another.
 
-use std::path::Path;
+use std::{path::Path, process::Command};
 
 use hyper_dmabuf_compositor::{
+    child::Surroundings,
     colour::Colour,
     image::{Image, compare},
     input::{Input, LEFT_BUTTON},
@@ -195,6 +196,19 @@ fn each_workspace_shows_its_windows() {
     assert!(shown(&server).is_empty());
     press(&mut server, &[SUPER, TWO]);
     assert_eq!(shown(&server).len(), 2);
+}
+
+#[test]
+fn a_shortcut_starts_a_program() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let line = format!("run echo $WAYLAND_DISPLAY > {}", pipe.display());
+    let mut server = server_with("640x400", &format!("[keys]\n\"Super+a\" = \"{line}\"\n"));
+    let limit = hyper_dmabuf_compositor::descriptors::raise_limit();
+    server.state.allow_programs(Surroundings { socket: "wayland-77".to_owned(), limit });
+    press(&mut server, &[SUPER, A]);
+    assert_eq!(std::fs::read_to_string(&pipe).unwrap(), "wayland-77\n");
 }
 
 #[test]
