@@ -125,3 +125,22 @@ pub fn is_trusted_surface(surface: &WlSurface) -> bool {
 pub fn origin_of_surface(surface: &WlSurface) -> Option<ClientOrigin> {
     surface.client().map(|client| origin_of(&client))
 }
+
+/// Those who count as one when something is taken from them: a guest could ask for it again with
+/// another surface, or by another program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Party {
+    /// All programs of a domain.
+    Domain(Arc<Domain>),
+    /// One local program.
+    Program(ClientId),
+}
+
+/// Whose a surface is, or `None` when its client is gone.
+pub fn party_of_surface(surface: &WlSurface) -> Option<Party> {
+    let client = surface.client()?;
+    Some(match origin_of(&client) {
+        ClientOrigin::Domain(domain) => Party::Domain(domain),
+        ClientOrigin::Local => Party::Program(client.id()),
+    })
+}

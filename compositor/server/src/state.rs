@@ -63,7 +63,7 @@ use smithay_hyper_dmabuf::HyperDmabufState;
 use crate::{
     backend::{Backend, BackendError, BackendKind},
     child::Surroundings,
-    client::{ClientOrigin, ClientState, is_trusted},
+    client::{ClientOrigin, ClientState, Party, is_trusted},
     config::Config,
     control::logging::SetFilter,
     domain::Domains,
@@ -111,8 +111,10 @@ pub struct State {
     pub(crate) panels: Panels,
     /// Where a device last said that the pointer is, though it may be held elsewhere.
     pub(crate) pointer_at: Point<f64, Logical>,
-    /// The surface that held the pointer when a person took it back.
-    pub(crate) pointer_taken_from: Option<WlSurface>,
+    /// Who held the pointer when a person took it back.
+    pub(crate) pointer_taken_from: Option<Party>,
+    /// Who had the shortcuts when a person took them back.
+    pub(crate) shortcuts_taken_from: Option<Party>,
     /// Keys whose press did something here, so that no program hears of their release.
     pub(crate) shortcut_keys: Vec<u32>,
     /// Who has locked the session, if somebody has.
@@ -320,6 +322,7 @@ impl State {
             panels: Panels::default(),
             pointer_at: Point::default(),
             pointer_taken_from: None,
+            shortcuts_taken_from: None,
             shortcut_keys: Vec::new(),
             lock: None,
             idle_inhibitors: Vec::new(),

@@ -15,7 +15,7 @@ use smithay::{
     },
 };
 
-use crate::state::State;
+use crate::{client::party_of_surface, state::State};
 
 /// How the pointer is held.
 pub(crate) enum Held {
@@ -73,8 +73,10 @@ impl State {
     pub(crate) fn refresh_pointer_constraint(&mut self) {
         let Some(pointer) = self.seat.get_pointer() else { return };
         let Some((surface, origin)) = self.pointer_focus.clone() else { return };
-        // Once taken back, it is held again only when it has been elsewhere.
-        if self.pointer_taken_from.as_ref() == Some(&surface) {
+        // Once taken back, it is held again only when it has been over somebody else's.
+        if self.pointer_taken_from.is_some()
+            && self.pointer_taken_from == party_of_surface(&surface)
+        {
             return;
         }
         self.pointer_taken_from = None;
@@ -104,7 +106,7 @@ impl State {
         else {
             return;
         };
-        self.pointer_taken_from = Some(surface.clone());
+        self.pointer_taken_from = party_of_surface(surface);
         with_pointer_constraint(surface, &pointer, |constraint| {
             if let Some(constraint) = constraint.filter(|constraint| constraint.is_active()) {
                 constraint.deactivate();

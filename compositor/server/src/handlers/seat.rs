@@ -19,6 +19,7 @@ impl SeatHandler for State {
 
     fn focus_changed(&mut self, _seat: &Seat<State>, focused: Option<&WlSurface>) {
         self.selection_focus_changed(focused);
+        self.shortcuts_focus_changed(focused);
     }
 
     fn cursor_image(&mut self, _seat: &Seat<State>, image: CursorImageStatus) {

@@ -1,16 +1,17 @@
 //! `zwp_keyboard_shortcuts_inhibit_manager_v1`: a program that wants all keys for itself, such as a
 //! viewer of another machine, gets them while its window has the keyboard. A person takes them back
-//! by the shortcut `take-shortcuts`, until the program asks anew.
+//! by the shortcut `take-shortcuts`; then whoever had them gets none until somebody else had the keyboard.
 
 use smithay::{
     delegate_keyboard_shortcuts_inhibit,
+    reexports::wayland_server::protocol::wl_surface::WlSurface,
     wayland::keyboard_shortcuts_inhibit::{
         KeyboardShortcutsInhibitHandler, KeyboardShortcutsInhibitState, KeyboardShortcutsInhibitor,
         KeyboardShortcutsInhibitorSeat,
     },
 };
 
-use crate::state::State;
+use crate::{client::party_of_surface, state::State};
 
 impl KeyboardShortcutsInhibitHandler for State {
     fn keyboard_shortcuts_inhibit_state(&mut self) -> &mut KeyboardShortcutsInhibitState {
@@ -18,7 +19,11 @@ impl KeyboardShortcutsInhibitHandler for State {
     }
 
     fn new_inhibitor(&mut self, inhibitor: KeyboardShortcutsInhibitor) {
-        inhibitor.activate();
+        if self.shortcuts_taken_from.is_none()
+            || self.shortcuts_taken_from != party_of_surface(inhibitor.wl_surface())
+        {
+            inhibitor.activate();
+        }
     }
 }
 
@@ -41,6 +46,14 @@ impl State {
     pub(crate) fn take_shortcuts(&mut self) {
         if let Some(inhibitor) = self.inhibitor() {
             inhibitor.inactivate();
+            self.shortcuts_taken_from = party_of_surface(inhibitor.wl_surface());
+        }
+    }
+
+    /// The keyboard is somebody's now: who is not that may ask for shortcuts again.
+    pub(crate) fn shortcuts_focus_changed(&mut self, focused: Option<&WlSurface>) {
+        if focused.is_some_and(|surface| party_of_surface(surface) != self.shortcuts_taken_from) {
+            self.shortcuts_taken_from = None;
         }
     }
 }

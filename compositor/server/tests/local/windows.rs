@@ -5,6 +5,7 @@ use std::{path::Path, process::Command};
 use hyper_dmabuf_compositor::{
     child::Surroundings,
     colour::Colour,
+    control::messages::WindowRequest,
     image::{Image, compare},
     input::{Input, LEFT_BUTTON},
     server::Server,
@@ -254,6 +255,51 @@ fn shortcuts_can_be_chosen_and_programs_do_not_hear_them() {
     ));
     press(&mut server, &[SUPER, DOWN]);
     assert!(shown(&server).is_empty());
+}
+
+#[test]
+fn a_guest_whose_shortcuts_were_taken_cannot_ask_for_them_at_once() {
+    let mut server = server("640x400");
+    let origin = work(&server);
+    let mut other = Client::local(&mut server);
+    other.window(&mut server, "other", (100, 50), TEAL);
+    let mut guest = Client::new(&mut server, origin.clone());
+    let first = guest.window(&mut server, "guest", (100, 50), ORANGE);
+    let inhibit = |guest: &mut Client, server: &mut Server, window: &Window| {
+        let manager: ZwpKeyboardShortcutsInhibitManagerV1 = guest.bind(1);
+        let (seat, handle) = (guest.seat.clone(), guest.handle());
+        let inhibitor = manager.inhibit_shortcuts(&window.surface, &seat, &handle, ());
+        guest.roundtrip(server);
+        // The number of one that was destroyed is used again.
+        let is_active = matches!(
+            guest.take_events(&inhibitor).last(),
+            Some(zwp_keyboard_shortcuts_inhibitor_v1::Event::Active)
+        );
+        (inhibitor, is_active)
+    };
+    let focus = |server: &mut Server, title: &str| {
+        let mut windows = server.state.window_reports().into_iter();
+        let id = windows.find(|window| window.title == title).unwrap().id;
+        server.state.control_window(&WindowRequest::Focus { id }).unwrap();
+    };
+    focus(&mut server, "guest");
+    let (inhibitor, is_active) = inhibit(&mut guest, &mut server, &first);
+    assert!(is_active);
+    press(&mut server, &[SUPER, ESCAPE]);
+    // Neither by a new request, nor by another window, nor by another program.
+    inhibitor.destroy();
+    assert!(!inhibit(&mut guest, &mut server, &first).1);
+    let second = guest.window(&mut server, "second", (100, 50), ORANGE);
+    assert!(!inhibit(&mut guest, &mut server, &second).1);
+    let mut accomplice = Client::new(&mut server, origin);
+    let third = accomplice.window(&mut server, "third", (100, 50), ORANGE);
+    assert!(!inhibit(&mut accomplice, &mut server, &third).1);
+    press(&mut server, &[SUPER, DOWN]);
+    assert!(!shown(&server).contains(&"third".to_owned()), "the shortcut is the person's");
+    // Somebody else had the keyboard: it may ask again.
+    focus(&mut server, "other");
+    let again = guest.window(&mut server, "again", (100, 50), ORANGE);
+    assert!(inhibit(&mut guest, &mut server, &again).1);
 }
 
 /// The client asks for a leave with the serial of its last keyboard focus, or without one.
