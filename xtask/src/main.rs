@@ -2,6 +2,7 @@
 //! `cargo xtask lab`.
 
 mod demo;
+mod images;
 mod lab;
 mod paths;
 mod screen;

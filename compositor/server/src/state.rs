@@ -121,6 +121,8 @@ pub struct State {
     pub(crate) lock: Option<Lock>,
     /// Surfaces whose clients say that somebody is there.
     pub(crate) idle_inhibitors: Vec<WlSurface>,
+    /// Whether those are seen is to be looked at again.
+    pub(crate) idle_inhibition_due: bool,
     pub(crate) popups: PopupManager,
     /// Something that is seen changed since the pointer's focus was last looked at.
     pub(crate) scene_changed: bool,
@@ -326,6 +328,7 @@ impl State {
             shortcut_keys: Vec::new(),
             lock: None,
             idle_inhibitors: Vec::new(),
+            idle_inhibition_due: false,
             popups: PopupManager::default(),
             scene_changed: true,
             pointer_location: Point::default(),
@@ -368,7 +371,9 @@ impl State {
     pub fn end_turn(&mut self) {
         self.popups.cleanup();
         self.refresh_pointer_focus();
-        self.refresh_idle_inhibition();
+        if std::mem::take(&mut self.idle_inhibition_due) {
+            self.refresh_idle_inhibition();
+        }
         self.refresh_foreign_toplevels();
         self.redraw_if_queued();
         self.answer_captures();

@@ -2,13 +2,13 @@
 
 use std::env;
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 use crate::demo::{self, Programs};
+use crate::images::{self, remove, run};
 use crate::paths;
 
 /// What `lab/images` made.
@@ -19,26 +19,14 @@ pub(crate) struct Images {
 impl Images {
     /// Makes them, unless they are there.
     pub(crate) fn provide(lab: &Path) -> anyhow::Result<Images> {
-        let images = scripts().join("images");
-        let mut recipe = vec![images.clone(), scripts().join("dom0-init")];
+        let mut recipe = vec![scripts().join("dom0-init")];
         let module = paths::root().join("packaging/dkms");
         for entry in fs::read_dir(&module).with_context(|| format!("no {}", module.display()))? {
             recipe.push(entry?.path());
         }
         recipe.sort();
-        let mut hasher = DefaultHasher::new();
-        for part in &recipe {
-            fs::read(part).with_context(|| format!("no {}", part.display()))?.hash(&mut hasher);
-        }
-        let directory = lab.join(format!("images-{:016x}", hasher.finish()));
-        if !directory.exists() {
-            println!("making the lab's images, which takes a minute or two");
-            // Under another name until they are whole.
-            let unfinished = directory.with_extension("unfinished");
-            remove(&unfinished)?;
-            run(Command::new(&images).arg(&unfinished))?;
-            fs::rename(&unfinished, &directory).context("cannot name the lab's images")?;
-        }
+        recipe.insert(0, scripts().join("images"));
+        let directory = images::provide(&recipe, lab)?;
         Ok(Images { directory })
     }
 
@@ -110,22 +98,4 @@ pub(crate) fn parts() -> anyhow::Result<Vec<String>> {
 
 fn scripts() -> PathBuf {
     paths::root().join("lab")
-}
-
-pub(crate) fn remove(directory: &Path) -> anyhow::Result<()> {
-    match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", directory.display()))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn run(command: &mut Command) -> anyhow::Result<()> {
-    let program = command.get_program().to_owned();
-    let status = command.status().with_context(|| format!("cannot run {}", program.display()))?;
-    if !status.success() {
-        bail!("{} failed: {status}", program.display());
-    }
-    Ok(())
 }

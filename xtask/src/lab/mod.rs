@@ -64,7 +64,7 @@ pub(crate) fn run(parts: &[String], keep: bool) -> anyhow::Result<()> {
     let unmodified = demo::show(&programs, &out, &demo::WITH_UNMODIFIED, &["--still"])?;
 
     let runs = directory.join("run");
-    images::remove(&runs)?;
+    crate::images::remove(&runs)?;
     let mut rooms = Vec::new();
     for (number, parts) in machines.iter().enumerate() {
         let room = runs.join((number + 1).to_string());

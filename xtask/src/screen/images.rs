@@ -2,13 +2,13 @@
 
 use std::env;
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 use crate::demo::Programs;
+use crate::images::{self, remove, run};
 use crate::paths;
 
 /// What `screen/images` made.
@@ -17,22 +17,8 @@ pub(crate) struct Images(PathBuf);
 impl Images {
     /// Makes them, unless they are there.
     pub(crate) fn provide(directory: &Path) -> anyhow::Result<Images> {
-        let mut hasher = DefaultHasher::new();
-        for part in ["images", "init"] {
-            let part = scripts().join(part);
-            let read = fs::read(&part);
-            read.with_context(|| format!("no {}", part.display()))?.hash(&mut hasher);
-        }
-        let made = directory.join(format!("images-{:016x}", hasher.finish()));
-        if !made.exists() {
-            println!("making the screen's images, which takes half a minute");
-            // Under another name until they are whole.
-            let unfinished = made.with_extension("unfinished");
-            remove(&unfinished)?;
-            run(Command::new(scripts().join("images")).arg(&unfinished))?;
-            fs::rename(&unfinished, &made).context("cannot name the screen's images")?;
-        }
-        Ok(Images(made))
+        let recipe = ["images", "init"].map(|part| scripts().join(part));
+        Ok(Images(images::provide(&recipe, directory)?))
     }
 
     pub(crate) fn kernel(&self) -> PathBuf {
@@ -72,22 +58,4 @@ pub(crate) fn sockets() -> anyhow::Result<tempfile::TempDir> {
 
 fn scripts() -> PathBuf {
     paths::root().join("screen")
-}
-
-fn remove(directory: &Path) -> anyhow::Result<()> {
-    match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", directory.display()))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn run(command: &mut Command) -> anyhow::Result<()> {
-    let program = command.get_program().to_owned();
-    let status = command.status().with_context(|| format!("cannot run {}", program.display()))?;
-    if !status.success() {
-        bail!("{} failed: {status}", program.display());
-    }
-    Ok(())
 }

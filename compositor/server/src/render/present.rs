@@ -163,6 +163,7 @@ impl State {
     /// Something that is seen has changed, perhaps on every output.
     pub fn queue_redraw(&mut self) {
         self.scene_changed = true;
+        self.idle_inhibition_due = true;
         self.windows_may_have_changed();
         self.outputs.iter_mut().filter(|view| view.is_on()).for_each(|view| view.redraw.queue());
     }
@@ -170,6 +171,7 @@ impl State {
     /// Something has changed that is seen only within this area: other outputs rest.
     pub fn queue_redraw_in(&mut self, area: Rectangle<i32, Logical>) {
         self.scene_changed = true;
+        self.idle_inhibition_due = true;
         self.windows_may_have_changed();
         for view in self.outputs.iter_mut().filter(|view| view.is_on()) {
             if view.area().overlaps(area) {
