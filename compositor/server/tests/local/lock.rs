@@ -217,3 +217,24 @@ fn tools_are_told_when_nobody_is_there() {
     assert!(!server.state.is_idle_inhibited());
     until(&mut server, &mut tool, &notification, true);
 }
+
+#[test]
+fn idle_inhibitors_have_a_bound_for_each_client() {
+    let mut server = server("320x240");
+    let origin = work(&server);
+    let (mut guest, mut other) =
+        (Client::new(&mut server, origin.clone()), Client::new(&mut server, origin));
+    let window = guest.window(&mut server, "guest", (100, 50), ORANGE);
+    let manager: ZwpIdleInhibitManagerV1 = guest.bind(1);
+    for _ in 0..64 {
+        manager.create_inhibitor(&window.surface, &guest.handle(), ());
+    }
+    guest.roundtrip(&mut server);
+    assert_eq!(guest.error(), None);
+    manager.create_inhibitor(&window.surface, &guest.handle(), ());
+    guest.roundtrip(&mut server);
+    assert!(guest.error().is_some());
+    other.window(&mut server, "other", (100, 50), ORANGE);
+    assert_eq!(other.error(), None);
+    assert!(!server.state.is_idle_inhibited(), "they went with their client");
+}
