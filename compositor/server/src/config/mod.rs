@@ -1,0 +1,100 @@
+//! The configuration: what can be set, and what it is when it is not set.
+
+mod domains;
+mod file;
+mod values;
+
+use serde::Deserialize;
+
+use crate::{colour::Colour, domain::AnyDomain, keys::Keys, outputs::settings::OutputConfig};
+
+pub use domains::{DomainConfig, domain_colour, free_colour};
+pub use file::ConfigError;
+pub use values::{
+    Background, BorderWidth, DomainName, FontSize, OutputSize, Refresh, RendererChoice, SocketName,
+    ValueError,
+};
+
+/// Everything that can be configured. `Config::default()` is a working compositor.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The size of a headless output.
+    pub size: OutputSize,
+    /// The name of the Wayland socket; the first free `wayland-N` when not set.
+    pub socket: Option<SocketName>,
+    /// How often a headless output shows a new picture.
+    pub refresh: Refresh,
+    /// Outputs: the headless ones that there are, and how others are set.
+    #[serde(rename = "output")]
+    pub outputs: Vec<OutputConfig>,
+    /// What draws.
+    pub renderer: RendererChoice,
+    /// The colour behind all windows.
+    pub background: Background,
+    /// Whether the cursor is drawn; when not set, where there is a screen to see it on.
+    pub cursor: Option<bool>,
+    /// Window frames.
+    pub frame: FrameConfig,
+    /// The keyboard.
+    pub keyboard: KeyboardConfig,
+    /// Keyboard shortcuts, beside those that are usual or in their place.
+    pub keys: Keys,
+    /// The domains whose windows are shown.
+    #[serde(rename = "domain", deserialize_with = "domains::read")]
+    pub domains: Vec<DomainConfig>,
+    /// Which other domains are shown, each by its own name and a free colour.
+    pub any_domain: Option<AnyDomain>,
+}
+/// Window frames.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FrameConfig {
+    /// Pixels at the left, right and bottom of a window.
+    pub border: BorderWidth,
+    /// The height of the title's letters in pixels.
+    pub font_size: FontSize,
+    /// The colour of local windows' frames.
+    pub local_colour: Colour,
+}
+
+impl Default for FrameConfig {
+    fn default() -> Self {
+        FrameConfig {
+            border: BorderWidth::default(),
+            font_size: FontSize::default(),
+            local_colour: Colour::new(0x4b, 0x54, 0x60),
+        }
+    }
+}
+
+/// The keyboard, in xkb's words. An empty word means xkb's own default.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeyboardConfig {
+    /// For example `us` or `de`.
+    pub layout: String,
+    /// For example `nodeadkeys`.
+    pub variant: String,
+    /// For example `pc105`.
+    pub model: String,
+    /// For example `ctrl:nocaps`.
+    pub options: Option<String>,
+    /// Milliseconds until a held key repeats.
+    pub repeat_delay: u16,
+    /// Repetitions a second.
+    pub repeat_rate: u16,
+}
+
+impl Default for KeyboardConfig {
+    fn default() -> Self {
+        KeyboardConfig {
+            layout: String::new(),
+            variant: String::new(),
+            model: String::new(),
+            options: None,
+            repeat_delay: 400,
+            repeat_rate: 25,
+        }
+    }
+}
