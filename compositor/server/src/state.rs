@@ -6,10 +6,7 @@ use hyper_dmabuf::{domain::DomainId, grant::ForeignMemory};
 use smithay::{
     backend::allocator::Format as BufferFormat,
     desktop::PopupManager,
-    input::{
-        Seat, SeatState,
-        keyboard::{XkbConfig, xkb},
-    },
+    input::{Seat, SeatState},
     reexports::{
         calloop::{Interest, LoopHandle, LoopSignal, Mode, PostAction, generic::Generic},
         wayland_protocols::xdg::shell::server::{
@@ -69,11 +66,13 @@ use crate::{
     domain::Domains,
     guests::Guests,
     handlers::SelectionOwners,
+    keyboard::{self, KeyboardError},
     outputs::Outputs,
     protocols::{
         self, capture::Captures, foreign_toplevel::ForeignToplevels,
         output_management::OutputManagement,
     },
+    reload::ReadConfig,
     render::{cursor::Cursor, frame_decoration::FrameTheme},
     shell::{layers::Panels, lock::Lock, stack::WindowStack},
 };
@@ -93,6 +92,8 @@ pub struct State {
     pub loop_signal: Option<LoopSignal>,
     /// Changes what is logged, where the program lets it.
     pub(crate) set_log_filter: Option<SetFilter>,
+    /// Reads the configuration again, where it came from something that can be.
+    pub(crate) read_config: Option<ReadConfig>,
     /// What programs get that shortcuts start, where they may.
     pub(crate) surroundings: Option<Surroundings>,
     /// Smithay's handle on all clients.
@@ -201,21 +202,8 @@ pub enum StartError {
     #[error(transparent)]
     Backend(#[from] BackendError),
     /// The keyboard cannot be described to clients.
-    #[error(
-        "cannot build the keymap (layout `{layout}`, variant `{variant}`, model `{model}`): {reason}. \
-         Check [keyboard] in the configuration, and that the package xkb-data is installed \
-         (looked for in $XKB_CONFIG_ROOT or /usr/share/X11/xkb)"
-    )]
-    Keyboard {
-        /// The layout that was asked for.
-        layout: String,
-        /// The variant that was asked for.
-        variant: String,
-        /// The model that was asked for.
-        model: String,
-        /// What xkb said.
-        reason: String,
-    },
+    #[error(transparent)]
+    Keyboard(#[from] KeyboardError),
     /// The event loop cannot be set up.
     #[error("cannot set up the event loop: {0}")]
     EventLoop(io::Error),
@@ -238,7 +226,7 @@ impl State {
         let show_cursor = config.cursor.unwrap_or_else(|| backend.shows_cursor());
         let clock = Clock::<Monotonic>::new();
         let mut seat_state = SeatState::new();
-        let seat = new_seat(&mut seat_state, &handle, &config)?;
+        let seat = keyboard::new_seat(&mut seat_state, &handle, &config.keyboard)?;
         let primary_selection = PrimarySelectionState::new::<State>(&handle);
         let protocols = Protocols {
             compositor: CompositorState::new_v6::<State>(&handle),
@@ -313,6 +301,7 @@ impl State {
             loop_handle,
             loop_signal: None,
             set_log_filter: None,
+            read_config: None,
             surroundings: None,
             display_handle: handle,
             windows: WindowStack::default(),
@@ -402,39 +391,6 @@ fn offer_dmabufs(handle: &DisplayHandle, formats: Vec<BufferFormat>) -> DmabufSt
         state.create_global::<State>(handle, formats);
     }
     state
-}
-
-fn new_seat(
-    seat_state: &mut SeatState<State>,
-    handle: &DisplayHandle,
-    config: &Config,
-) -> Result<Seat<State>, StartError> {
-    let keyboard = &config.keyboard;
-    let config_for_xkb = XkbConfig {
-        rules: "",
-        model: &keyboard.model,
-        layout: &keyboard.layout,
-        variant: &keyboard.variant,
-        options: keyboard.options.clone(),
-    };
-    let keyboard_error = |reason: String| StartError::Keyboard {
-        layout: keyboard.layout.clone(),
-        variant: keyboard.variant.clone(),
-        model: keyboard.model.clone(),
-        reason,
-    };
-    // Without any directory to look in, xkb gives no context, and the bindings would go on with a
-    // null pointer.
-    if xkb::Context::new(xkb::CONTEXT_NO_FLAGS).get_raw_ptr().is_null() {
-        return Err(keyboard_error("there is no directory with keyboard data".to_owned()));
-    }
-    let mut seat = seat_state.new_wl_seat(handle, "seat0");
-    let (delay, rate) = (i32::from(keyboard.repeat_delay), i32::from(keyboard.repeat_rate));
-    seat.add_keyboard(config_for_xkb, delay, rate)
-        .map_err(|error| keyboard_error(error.to_string()))?;
-    seat.add_pointer();
-    seat.add_touch();
-    Ok(seat)
 }
 
 /// Read clients' requests whenever there are some.

@@ -214,6 +214,56 @@ fn the_configuration_is_checked_without_starting() {
 }
 
 #[test]
+fn a_changed_configuration_is_followed_while_it_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    // The configuration is a link, and is replaced as editors do, and written over as shells do.
+    std::fs::create_dir(path("real")).unwrap();
+    std::fs::write(path("real/some.toml"), "").unwrap();
+    std::os::unix::fs::symlink(path("real/some.toml"), path("link.toml")).unwrap();
+    let mut command = compositor(directory.path());
+    command.args(["--socket", "wayland-test", "--config"]).arg(path("link.toml"));
+    let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut await_line = |part: &str| assert!(lines.any(|line| line.contains(part)), "{part}");
+    let reload = || {
+        let mut command = Command::new(CONTROL);
+        command.env("XDG_RUNTIME_DIR", directory.path()).env("WAYLAND_DISPLAY", "wayland-test");
+        run(command.arg("reload"))
+    };
+    let pid = rustix::process::Pid::from_child(&process);
+    await_line("clients connect with");
+
+    std::fs::write(path("real/new.toml"), "background = \"#102030\"\n").unwrap();
+    std::fs::rename(path("real/new.toml"), path("real/some.toml")).unwrap();
+    await_line("changed=\"background\"");
+    std::fs::write(path("real/some.toml"), "\nbackground = \"grey\"\n").unwrap();
+    await_line("line 2, column 14");
+    let (code, text) = reload();
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("line 2, column 14") && text.contains("stays as it was"), "{text}");
+    std::fs::write(path("real/some.toml"), "renderer = \"gles\"\n").unwrap();
+    await_line("renderer is configured differently: it takes effect at the next start");
+    assert_eq!(reload(), (Some(0), "nothing is different\n".to_owned()));
+    await_line("nothing is different");
+    rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    await_line("nothing is different");
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    await_line("asked to end");
+    assert!(process.wait().unwrap().success());
+}
+
+#[test]
+fn without_a_configuration_a_closed_terminal_ends_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = "kill -HUP $PPID; read never";
+    let mut command = compositor(directory.path());
+    let (code, text) = run(command.stdin(Stdio::piped()).args(["--", "bash", "-c", script]));
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("asked to end by SIGHUP"), "{text}");
+}
+
+#[test]
 fn wlr_randr_sees_and_sets_outputs() {
     let directory = tempfile::tempdir().unwrap();
     let script = "wlr-randr && wlr-randr --output RIGHT --scale 1.5 --transform 270 --pos 10,20 \\

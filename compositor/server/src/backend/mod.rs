@@ -21,7 +21,13 @@ use smithay::{
 };
 
 use crate::{
-    config::Config, image::Image, outputs::settings::OutputConfig, render::elements::Scene,
+    config::Config,
+    image::Image,
+    outputs::{
+        reconfigure::{self, NamedOutput},
+        settings::OutputConfig,
+    },
+    render::elements::Scene,
     state::State,
 };
 use headless::Headless;
@@ -135,6 +141,35 @@ impl Backend {
             Backend::Headless(_) => false,
             #[cfg(feature = "drm")]
             Backend::Drm(_) => true,
+        }
+    }
+
+    /// The outputs as configured, by name.
+    pub(crate) fn configured(&self, config: &Config) -> Vec<NamedOutput> {
+        match self {
+            Backend::Headless(_) => headless::configured(config),
+            #[cfg(feature = "drm")]
+            Backend::Drm(_) => reconfigure::named(config),
+        }
+    }
+
+    /// Whether there is an output for no other reason than that it is configured.
+    pub(crate) fn makes_outputs(&self) -> bool {
+        matches!(self, Backend::Headless(_))
+    }
+
+    /// An output that is configured, if it takes nothing else for it to be there.
+    pub(crate) fn make_output(&self, name: &str, config: &OutputConfig) -> Option<FoundOutput> {
+        self.makes_outputs().then(|| headless::found(name.to_owned(), config))
+    }
+
+    /// Screens that are plugged from now on are set by this configuration.
+    #[cfg_attr(not(feature = "drm"), expect(unused_variables, reason = "nothing is plugged"))]
+    pub(crate) fn set_config(&mut self, config: &Config) {
+        match self {
+            Backend::Headless(_) => {}
+            #[cfg(feature = "drm")]
+            Backend::Drm(drm) => drm.set_config(config),
         }
     }
 

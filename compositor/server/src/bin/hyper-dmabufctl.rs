@@ -13,7 +13,7 @@ use hyper_dmabuf_compositor::{
     config::OutputSize,
     control::{
         client::Control,
-        messages::{Answer, OutputRequest, Request, WindowRequest},
+        messages::{Answer, OutputRequest, ReloadReport, Request, WindowRequest},
     },
     image::{Image, compare, side_by_side},
     outputs::settings::{OutputPosition, OutputScale, OutputTransform},
@@ -79,6 +79,8 @@ enum Command {
         #[arg(value_name = "FILTER")]
         filter: String,
     },
+    /// Let the compositor read its configuration again, and say what is different
+    Reload,
     /// List all buffers that guests share
     Buffers,
     /// List all domains
@@ -164,6 +166,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         &Command::Close { id } => show(cli, Request::Window(WindowRequest::Close { id }))?,
         &Command::Move { id, to } => show(cli, Request::Window(WindowRequest::Move { id, to }))?,
         Command::Log { filter } => show(cli, Request::Log { filter: filter.clone() })?,
+        Command::Reload => return reload(cli),
         Command::Buffers => show(cli, Request::Buffers)?,
         Command::Domains => show(cli, Request::Domains)?,
     }
@@ -208,12 +211,17 @@ fn diff(cli: &Cli, a: &Path, b: &Path, output: &Path) -> anyhow::Result<ExitCode
 
 fn show(cli: &Cli, request: Request) -> anyhow::Result<()> {
     let (answer, _) = Control::from_environment()?.ask(request)?;
+    print(cli, answer)
+}
+
+fn print(cli: &Cli, answer: Answer) -> anyhow::Result<()> {
     if cli.json {
         let text = match &answer {
             Answer::Windows(windows) => serde_json::to_string_pretty(windows),
             Answer::Domains(domains) => serde_json::to_string_pretty(domains),
             Answer::Buffers(buffers) => serde_json::to_string_pretty(buffers),
             Answer::Outputs(outputs) => serde_json::to_string_pretty(outputs),
+            Answer::Reloaded(report) => serde_json::to_string_pretty(report),
             Answer::Done => Ok("{}".to_owned()),
             Answer::Screenshot { .. } | Answer::Error(_) => {
                 bail!("the compositor answered something else")
@@ -294,6 +302,7 @@ fn show(cli: &Cli, request: Request) -> anyhow::Result<()> {
                 ]
             }),
         ),
+        Answer::Reloaded(report) => reloaded(&report),
         Answer::Done => return Ok(()),
         Answer::Screenshot { .. } | Answer::Error(_) => {
             bail!("the compositor answered something else")
@@ -301,6 +310,23 @@ fn show(cli: &Cli, request: Request) -> anyhow::Result<()> {
     };
     print!("{table}");
     Ok(())
+}
+
+/// Exit 1 if something that is configured could not be done.
+fn reload(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let (answer, _) = Control::from_environment()?.ask(Request::Reload)?;
+    let failed = matches!(&answer, Answer::Reloaded(report) if !report.failed.is_empty());
+    print(cli, answer)?;
+    Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// What came of reading the configuration again, a line for each thing.
+fn reloaded(report: &ReloadReport) -> String {
+    let changed = report.changed.iter().map(|what| format!("{what}: changed\n"));
+    let later = report.at_next_start.iter().map(|what| format!("{what}: at the next start\n"));
+    let failed = report.failed.iter().map(|what| format!("failed: {what}\n"));
+    let lines: String = changed.chain(later).chain(failed).collect();
+    if lines.is_empty() { "nothing is different\n".to_owned() } else { lines }
 }
 
 /// Rows in columns as wide as their widest cell.

@@ -1,5 +1,6 @@
 //! The configuration: what can be set, and what it is when it is not set.
 
+mod difference;
 mod domains;
 mod file;
 mod values;
@@ -8,6 +9,7 @@ use serde::Deserialize;
 
 use crate::{colour::Colour, domain::AnyDomain, keys::Keys, outputs::settings::OutputConfig};
 
+pub use difference::{Change, difference};
 pub use domains::{DomainConfig, domain_colour, free_colour};
 pub use file::ConfigError;
 pub use values::{
@@ -84,6 +86,19 @@ pub struct KeyboardConfig {
     pub repeat_delay: u16,
     /// Repetitions a second.
     pub repeat_rate: u16,
+}
+
+impl KeyboardConfig {
+    /// Whether keys mean the same.
+    fn has_layout_of(&self, other: &KeyboardConfig) -> bool {
+        let words = |of: &KeyboardConfig| [of.layout.clone(), of.variant.clone(), of.model.clone()];
+        words(self) == words(other) && self.options == other.options
+    }
+
+    /// Whether held keys repeat the same.
+    fn repeats_as(&self, other: &KeyboardConfig) -> bool {
+        (self.repeat_delay, self.repeat_rate) == (other.repeat_delay, other.repeat_rate)
+    }
 }
 
 impl Default for KeyboardConfig {

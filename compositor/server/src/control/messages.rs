@@ -40,6 +40,8 @@ pub enum Request {
     Buffers,
     /// All domains.
     Domains,
+    /// Read the configuration again; the answer is what is different.
+    Reload,
 }
 
 /// What is answered.
@@ -59,10 +61,23 @@ pub enum Answer {
     Domains(Vec<DomainReport>),
     /// All outputs.
     Outputs(Vec<OutputReport>),
+    /// The configuration was read again.
+    Reloaded(ReloadReport),
     /// It is done, and there is no more to say.
     Done,
     /// It could not be done.
     Error(String),
+}
+
+/// What came of reading the configuration again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadReport {
+    /// What is different now.
+    pub changed: Vec<String>,
+    /// What is configured differently and takes effect at the next start.
+    pub at_next_start: Vec<String>,
+    /// What could not be done, and why.
+    pub failed: Vec<String>,
 }
 
 /// What is to be done with a window.

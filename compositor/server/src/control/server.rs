@@ -211,6 +211,10 @@ fn answer(state: &mut State, line: &[u8]) -> Vec<u8> {
             Ok(()) => Answer::Done,
             Err(error) => Answer::Error(error),
         },
+        Ok(Request::Reload) => match state.reload() {
+            Ok(report) => Answer::Reloaded(report),
+            Err(error) => Answer::Error(error.to_string()),
+        },
         Ok(Request::Domains) => Answer::Domains(state.domain_reports()),
         Ok(Request::Buffers) => Answer::Buffers(state.buffer_reports()),
         Ok(Request::Outputs) => Answer::Outputs(state.output_reports()),

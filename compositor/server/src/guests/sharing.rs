@@ -28,7 +28,7 @@ impl HyperDmabufHandler for State {
     fn origin(&self, client: &Client) -> Option<Origin> {
         let data = client.get_data::<ClientState>()?;
         let (domain, show) = match data.origin.domain() {
-            Some(domain) if domain.staged => (domain.id, Show::Staged),
+            Some(domain) if domain.settings().staged => (domain.id, Show::Staged),
             Some(domain) => (domain.id, Show::Direct),
             None => (self.protocols.hyper_dmabuf.domain(), Show::Direct),
         };

@@ -162,7 +162,7 @@ fn push_popups<R>(
     R: Renderer + ImportAll + ImportMem,
     R::TextureId: Clone + Send + 'static,
 {
-    let border = window.origin().domain().map(|domain| domain.colour.to_renderer().into());
+    let border = window.origin().domain().map(|domain| domain.colour().to_renderer().into());
     for popup in popups::placed(window, scene.smallest_output) {
         let pixels = scene.pixels(popup.area);
         if let Some(colour) = border {

@@ -302,12 +302,17 @@ impl Window {
         changed
     }
 
+    /// All frames are to look differently.
+    pub fn forget_frame(&mut self) {
+        self.frame = FrameDecoration::default();
+    }
+
     /// Bring the frame up to date for outputs of these scales.
     pub fn refresh_frame(&mut self, theme: &FrameTheme, scales: &[f64]) {
         if !self.is_visible() || !self.has_frame() {
             return;
         }
-        let domain = self.origin.domain().map(|domain| (domain.name.clone(), domain.colour));
+        let domain = self.origin.domain().map(|domain| (domain.name.clone(), domain.colour()));
         let title = if self.title.is_empty() { self.app_id.clone() } else { self.title.clone() };
         let text = FrameText { domain, title, active: self.active };
         let size = self.client_area().size;

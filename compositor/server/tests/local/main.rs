@@ -7,6 +7,7 @@ mod devices;
 mod layers;
 mod lock;
 mod outputs;
+mod reload;
 mod toplevels;
 mod windows;
 
