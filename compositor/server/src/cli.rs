@@ -164,7 +164,7 @@ impl Cli {
                 _ => {
                     let taken: Vec<_> = config.domains.iter().map(|domain| domain.colour).collect();
                     let (name, colour) = (name.clone(), config::free_colour(&taken));
-                    config.domains.push(DomainConfig { name, colour, address, staged: false });
+                    config.domains.push(DomainConfig::new(name, colour, address));
                 }
             }
         }

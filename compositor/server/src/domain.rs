@@ -4,13 +4,17 @@ use std::{
     fmt,
     path::PathBuf,
     str::FromStr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use hyper_dmabuf::domain::DomainId;
 use serde::{Deserialize, Serialize};
 
-use crate::{colour::Colour, config::DomainConfig};
+use crate::{
+    colour::Colour,
+    config::{Config, DomainConfig},
+    trust::policy::{Offer, Policy, ProtocolRules},
+};
 
 /// A domain as everything in the compositor knows it. Its name and colour come from the display
 /// domain's own configuration, never from the guest.
@@ -25,12 +29,14 @@ pub struct Domain {
 }
 
 /// What can be set of a domain while its programs are connected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DomainSettings {
     /// The colour of its frames.
     pub colour: Colour,
     /// Whether copies of its pages are shown, taken at each commit, of what it shares from now on.
     pub staged: bool,
+    /// What its programs are offered, when they connect or bind it.
+    pub policy: Arc<Policy>,
 }
 
 impl Domain {
@@ -41,23 +47,48 @@ impl Domain {
 
     /// How it is set now.
     pub fn settings(&self) -> DomainSettings {
-        *self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lock().clone()
     }
 
     /// The colour of its frames.
     pub fn colour(&self) -> Colour {
-        self.settings().colour
+        self.lock().colour
+    }
+
+    /// Whether copies of its pages are shown.
+    pub fn is_staged(&self) -> bool {
+        self.lock().staged
+    }
+
+    /// How a protocol is offered to it.
+    pub fn offer(&self, interface: &str) -> Offer {
+        self.lock().policy.offer(interface)
     }
 
     /// Set it differently from now on.
     pub fn set(&self, settings: DomainSettings) {
-        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+        *self.lock() = settings;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, DomainSettings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl From<&DomainConfig> for DomainSettings {
-    fn from(config: &DomainConfig) -> DomainSettings {
-        DomainSettings { colour: config.colour, staged: config.staged }
+impl DomainSettings {
+    /// Of a domain that is configured.
+    pub fn configured(all: &Config, this: &DomainConfig) -> DomainSettings {
+        DomainSettings {
+            colour: this.colour,
+            staged: this.staged,
+            policy: Arc::new(Policy::new(&all.protocols, &this.protocols)),
+        }
+    }
+
+    /// Of one of which nothing is said, with this colour.
+    pub fn of_another(all: &Config, colour: Colour) -> DomainSettings {
+        let policy = Policy::new(&all.protocols, &ProtocolRules::default());
+        DomainSettings { colour, staged: false, policy: Arc::new(policy) }
     }
 }
 
@@ -176,23 +207,24 @@ pub struct Domains {
 impl Domains {
     /// The configured domains that need no hypervisor. Those of Xen become known when they are there,
     /// with the number that they have then.
-    pub fn from_config(configured: &[DomainConfig]) -> Domains {
+    pub fn from_config(config: &Config) -> Domains {
         let mut domains = Domains::default();
-        let without_hypervisor = configured
+        let without_hypervisor = config
+            .domains
             .iter()
             .filter(|config| !matches!(config.address, Some(DomainAddress::Xen(_))));
-        for config in without_hypervisor {
-            domains.add(config);
+        for this in without_hypervisor {
+            domains.add(this, DomainSettings::configured(config, this));
         }
         domains
     }
 
     /// Make a domain known that needs no hypervisor, with a number that none had before: the socket a
     /// domain comes by is its identity, and the number only names it. `None` if no number is left.
-    pub fn add(&mut self, config: &DomainConfig) -> Option<&KnownDomain> {
+    pub fn add(&mut self, config: &DomainConfig, settings: DomainSettings) -> Option<&KnownDomain> {
         let id = DomainId::new(self.numbered.checked_add(1)?)?;
         self.numbered = id.number();
-        let domain = Domain::new(id, config.name.to_string(), config.into());
+        let domain = Domain::new(id, config.name.to_string(), settings);
         let address = config.address.clone();
         self.known.push(KnownDomain {
             domain: Arc::new(domain),

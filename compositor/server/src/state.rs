@@ -5,12 +5,19 @@ use std::{collections::HashMap, io, os::unix::net::UnixStream, sync::Arc};
 use hyper_dmabuf::{domain::DomainId, grant::ForeignMemory};
 use smithay::{
     backend::allocator::Format as BufferFormat,
-    desktop::PopupManager,
+    desktop::{PopupGrab, PopupManager},
     input::{Seat, SeatState},
     reexports::{
         calloop::{Interest, LoopHandle, LoopSignal, Mode, PostAction, generic::Generic},
-        wayland_protocols::xdg::shell::server::{
-            xdg_surface::XdgSurface, xdg_toplevel::WmCapabilities,
+        wayland_protocols::{
+            wp::{
+                linux_dmabuf::zv1::server::zwp_linux_dmabuf_v1::ZwpLinuxDmabufV1,
+                primary_selection::zv1::server::zwp_primary_selection_device_manager_v1::ZwpPrimarySelectionDeviceManagerV1,
+            },
+            xdg::{
+                decoration::zv1::server::zxdg_decoration_manager_v1::ZxdgDecorationManagerV1,
+                shell::server::{xdg_surface::XdgSurface, xdg_toplevel::WmCapabilities},
+            },
         },
         wayland_server::{
             Client, Display, DisplayHandle,
@@ -75,6 +82,7 @@ use crate::{
     reload::ReadConfig,
     render::{cursor::Cursor, frame_decoration::FrameTheme},
     shell::{layers::Panels, lock::Lock, stack::WindowStack},
+    trust::gate::{OlderVersions, newest_of},
 };
 
 /// Bytes of events that a client may leave unread beside what its socket holds, before it is cut
@@ -108,6 +116,7 @@ pub struct State {
     pub forgive_unconfigured_buffers: bool,
     pub(crate) clock: Clock<Monotonic>,
     pub(crate) protocols: Protocols,
+    pub(crate) older_versions: OlderVersions,
     pub(crate) seat: Seat<State>,
     pub(crate) panels: Panels,
     /// Where a device last said that the pointer is, though it may be held elsewhere.
@@ -118,6 +127,13 @@ pub struct State {
     pub(crate) shortcuts_taken_from: Option<Party>,
     /// Keys whose press did something here, so that no program hears of their release.
     pub(crate) shortcut_keys: Vec<u32>,
+    /// Keys that are held, but of which a program that has lost the keyboard heard that they are
+    /// not; so no program hears of their release.
+    pub(crate) keys_let_go: Vec<u32>,
+    /// Who has the keyboard, but for a menu that has grabbed it.
+    pub(crate) keyboard_goes_to: Option<WlSurface>,
+    /// The menu that grabbed keyboard and pointer last.
+    pub(crate) popup_grab: Option<PopupGrab<State>>,
     /// Who has locked the session, if somebody has.
     pub(crate) lock: Option<Lock>,
     /// Surfaces whose clients say that somebody is there.
@@ -227,7 +243,10 @@ impl State {
         let clock = Clock::<Monotonic>::new();
         let mut seat_state = SeatState::new();
         let seat = keyboard::new_seat(&mut seat_state, &handle, &config.keyboard)?;
-        let primary_selection = PrimarySelectionState::new::<State>(&handle);
+        let primary_selection = PrimarySelectionState::new_with_filter::<State, _>(
+            &handle,
+            newest_of::<ZwpPrimarySelectionDeviceManagerV1>(),
+        );
         let protocols = Protocols {
             compositor: CompositorState::new_v6::<State>(&handle),
             shm: ShmState::new::<State>(
@@ -264,7 +283,10 @@ impl State {
             ),
             primary_selection,
             _kept: KeptProtocols {
-                _decoration: XdgDecorationState::new::<State>(&handle),
+                _decoration: XdgDecorationState::new_with_filter::<State, _>(
+                    &handle,
+                    newest_of::<ZxdgDecorationManagerV1>(),
+                ),
                 _outputs: OutputManagerState::new_with_xdg_output::<State>(&handle),
                 _viewporter: ViewporterState::new::<State>(&handle),
                 _single_pixel: SinglePixelBufferState::new::<State>(&handle),
@@ -293,7 +315,7 @@ impl State {
         let (name, renderer) = (backend.name(), backend.renderer_name());
         tracing::info!(backend = name, renderer, outputs = found.len(), "started");
         let mut state = State {
-            domains: Domains::from_config(&config.domains),
+            domains: Domains::from_config(&config),
             theme: FrameTheme::new(&config.frame, config.background.0),
             outputs: Outputs::default(),
             shown_elsewhere: false,
@@ -309,12 +331,16 @@ impl State {
             forgive_unconfigured_buffers: false,
             clock,
             protocols,
+            older_versions: OlderVersions::default(),
             seat,
             panels: Panels::default(),
             pointer_at: Point::default(),
             pointer_taken_from: None,
             shortcuts_taken_from: None,
             shortcut_keys: Vec::new(),
+            keys_let_go: Vec::new(),
+            keyboard_goes_to: None,
+            popup_grab: None,
             lock: None,
             idle_inhibitors: Vec::new(),
             idle_inhibition_due: false,
@@ -331,6 +357,7 @@ impl State {
             region_rectangles: HashMap::new(),
             placed_windows: 0,
         };
+        state.offer_older_versions();
         for output in found {
             state.add_output(output);
         }
@@ -388,7 +415,8 @@ impl State {
 fn offer_dmabufs(handle: &DisplayHandle, formats: Vec<BufferFormat>) -> DmabufState {
     let mut state = DmabufState::new();
     if !formats.is_empty() {
-        state.create_global::<State>(handle, formats);
+        let filter = newest_of::<ZwpLinuxDmabufV1>();
+        state.create_global_with_filter::<State, _>(handle, formats, filter);
     }
     state
 }

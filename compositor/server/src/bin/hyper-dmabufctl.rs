@@ -17,6 +17,7 @@ use hyper_dmabuf_compositor::{
     },
     image::{Image, compare, side_by_side},
     outputs::settings::{OutputPosition, OutputScale, OutputTransform},
+    trust::policy::DecidedBy,
 };
 
 /// Look at the hyper-dmabuf-compositor that WAYLAND_DISPLAY names, and compare pictures of it.
@@ -85,6 +86,12 @@ enum Command {
     Buffers,
     /// List all domains
     Domains,
+    /// List all protocols: whether a domain's programs are offered each, and why
+    Policy {
+        /// The domain; what all domains are offered, if none is named
+        #[arg(value_name = "NAME")]
+        domain: Option<String>,
+    },
     /// Compare two PNGs pixel by pixel: exit 0 if equal, 1 if different, 2 if that cannot be told
     Diff {
         /// The picture that is expected
@@ -169,6 +176,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Reload => return reload(cli),
         Command::Buffers => show(cli, Request::Buffers)?,
         Command::Domains => show(cli, Request::Domains)?,
+        Command::Policy { domain } => show(cli, Request::Policy { domain: domain.clone() })?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -222,6 +230,7 @@ fn print(cli: &Cli, answer: Answer) -> anyhow::Result<()> {
             Answer::Buffers(buffers) => serde_json::to_string_pretty(buffers),
             Answer::Outputs(outputs) => serde_json::to_string_pretty(outputs),
             Answer::Reloaded(report) => serde_json::to_string_pretty(report),
+            Answer::Policy(protocols) => serde_json::to_string_pretty(protocols),
             Answer::Done => Ok("{}".to_owned()),
             Answer::Screenshot { .. } | Answer::Error(_) => {
                 bail!("the compositor answered something else")
@@ -279,6 +288,24 @@ fn print(cli: &Cli, answer: Answer) -> anyhow::Result<()> {
                     domain.clients.to_string(),
                     domain.windows.to_string(),
                     domain.address.unwrap_or_default(),
+                ]
+            }),
+        ),
+        Answer::Policy(protocols) => table(
+            &["PROTOCOL", "OFFERED", "CLASS", "DECIDED BY", "WHY"],
+            protocols.into_iter().map(|protocol| {
+                let offered = protocol.version.map(|version| format!("up to {version}"));
+                let by = match protocol.by {
+                    DecidedBy::Class => "its class",
+                    DecidedBy::AllDomains => "[protocols]",
+                    DecidedBy::ThisDomain => "[domain.protocols]",
+                };
+                vec![
+                    protocol.interface,
+                    offered.unwrap_or_else(|| "no".to_owned()),
+                    protocol.class.name().to_owned(),
+                    by.to_owned(),
+                    protocol.why,
                 ]
             }),
         ),

@@ -31,6 +31,8 @@ pub enum Change {
     DomainAdded(DomainConfig),
     /// A domain is set differently.
     DomainChanged(DomainConfig),
+    /// What all domains' programs are offered.
+    Protocols,
     /// Which domains are shown that are not configured one by one.
     AnyDomain,
     /// Something that counts only when the compositor starts.
@@ -50,6 +52,7 @@ impl fmt::Display for Change {
             Change::DomainRemoved(name) => write!(f, "domain {name} removed"),
             Change::DomainAdded(domain) => write!(f, "domain {} added", domain.name),
             Change::DomainChanged(domain) => write!(f, "domain {}", domain.name),
+            Change::Protocols => f.write_str("protocols"),
             Change::AnyDomain => f.write_str("any_domain"),
             Change::AtNextStart(what) => f.write_str(what),
         }
@@ -75,6 +78,7 @@ pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
     note(old.cursor != new.cursor, Change::Cursor);
     let outputs = |config: &Config| (config.size, config.refresh, config.outputs.clone());
     note(outputs(old) != outputs(new), Change::Outputs);
+    note(old.protocols != new.protocols, Change::Protocols);
     domains(&old.domains, &new.domains, &mut changes);
     if old.any_domain != new.any_domain {
         changes.push(Change::AnyDomain);
@@ -128,6 +132,7 @@ mod tests {
             ("size = \"800x600\"", "outputs"),
             ("[[output]]\nscale = 2", "outputs"),
             ("[[domain]]\nname = \"a\"", "domain a added"),
+            ("[protocols]\naccelerated = false", "protocols"),
             ("any_domain = \"xen\"", "any_domain"),
         ] {
             assert_eq!(changes("", text), [expected], "{text}");

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::DomainName;
-use crate::{colour::Colour, domain::DomainAddress};
+use crate::{colour::Colour, domain::DomainAddress, trust::policy::ProtocolRules};
 
 /// One domain.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,16 @@ pub struct DomainConfig {
     /// Whether copies of its pages are shown, taken at each commit, so that what it writes after
     /// one is not seen before the next. Costs a copy of every frame.
     pub staged: bool,
+    /// What its programs are offered, beside what is said for all domains or in its place.
+    pub protocols: ProtocolRules,
+}
+
+impl DomainConfig {
+    /// A domain of which no more is said.
+    pub fn new(name: DomainName, colour: Colour, address: Option<DomainAddress>) -> DomainConfig {
+        let protocols = ProtocolRules::default();
+        DomainConfig { name, colour, address, staged: false, protocols }
+    }
 }
 
 /// Colours for domains that were given none, by their order: far apart in hue, calm, and dark
@@ -53,16 +63,18 @@ pub(super) fn read<'de, D: serde::Deserializer<'de>>(
         address: Option<DomainAddress>,
         #[serde(default)]
         staged: bool,
+        #[serde(default)]
+        protocols: ProtocolRules,
     }
     let written = Vec::<Written>::deserialize(from)?;
     let mut taken: Vec<_> = written.iter().filter_map(|domain| domain.colour).collect();
-    let read = |Written { name, colour, address, staged }: Written| {
+    let read = |Written { name, colour, address, staged, protocols }: Written| {
         let colour = colour.unwrap_or_else(|| {
             let colour = free_colour(&taken);
             taken.push(colour);
             colour
         });
-        DomainConfig { name, colour, address, staged }
+        DomainConfig { name, colour, address, staged, protocols }
     };
     Ok(written.into_iter().map(read).collect())
 }

@@ -7,7 +7,10 @@ mod values;
 
 use serde::Deserialize;
 
-use crate::{colour::Colour, domain::AnyDomain, keys::Keys, outputs::settings::OutputConfig};
+use crate::{
+    colour::Colour, domain::AnyDomain, keys::Keys, outputs::settings::OutputConfig,
+    trust::policy::ProtocolRules,
+};
 
 pub use difference::{Change, difference};
 pub use domains::{DomainConfig, domain_colour, free_colour};
@@ -45,6 +48,8 @@ pub struct Config {
     /// The domains whose windows are shown.
     #[serde(rename = "domain", deserialize_with = "domains::read")]
     pub domains: Vec<DomainConfig>,
+    /// What all domains' programs are offered.
+    pub protocols: ProtocolRules,
     /// Which other domains are shown, each by its own name and a free colour.
     pub any_domain: Option<AnyDomain>,
 }

@@ -8,6 +8,7 @@ use crate::{
     config::OutputSize,
     domain::LinkState,
     outputs::settings::{OutputPosition, OutputScale, OutputTransform},
+    trust::{policy::DecidedBy, protocols::Class},
 };
 
 /// What is appended to the name of the Wayland socket to make the control socket's.
@@ -42,6 +43,12 @@ pub enum Request {
     Domains,
     /// Read the configuration again; the answer is what is different.
     Reload,
+    /// What a domain's programs are offered.
+    Policy {
+        /// Its name; what all are offered, if not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        domain: Option<String>,
+    },
 }
 
 /// What is answered.
@@ -63,6 +70,8 @@ pub enum Answer {
     Outputs(Vec<OutputReport>),
     /// The configuration was read again.
     Reloaded(ReloadReport),
+    /// What a domain's programs are offered, protocol by protocol.
+    Policy(Vec<ProtocolReport>),
     /// It is done, and there is no more to say.
     Done,
     /// It could not be done.
@@ -230,6 +239,21 @@ pub struct DomainReport {
     pub clients: usize,
     /// How many windows they have.
     pub windows: usize,
+}
+
+/// One protocol, and whether a domain is offered it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProtocolReport {
+    /// The interface that programs bind.
+    pub interface: String,
+    /// The newest version that is offered; nothing if none is.
+    pub version: Option<u32>,
+    /// What kind of protocol it is.
+    pub class: Class,
+    /// What decided.
+    pub by: DecidedBy,
+    /// What there is to say for or against it.
+    pub why: String,
 }
 
 impl DomainReport {

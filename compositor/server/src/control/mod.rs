@@ -4,6 +4,7 @@
 pub mod client;
 pub mod logging;
 pub mod messages;
+pub mod policy;
 pub mod reports;
 pub mod server;
 pub mod windows;

@@ -7,7 +7,7 @@ use hyper_dmabuf::domain::DomainId;
 use super::discovery::Discovered;
 use crate::{
     config::{DomainConfig, DomainName},
-    domain::{DomainAddress, XenDomain},
+    domain::{DomainAddress, DomainSettings, XenDomain},
     state::State,
 };
 
@@ -27,7 +27,9 @@ impl State {
         match &config.address {
             Some(DomainAddress::Xen(address)) => self.domain_of_xen_added(address),
             Some(DomainAddress::Shm(_)) | None => {
-                let added = self.domains.add(config).ok_or("there are too many domains")?;
+                let settings = DomainSettings::configured(&self.config, config);
+                let added =
+                    self.domains.add(config, settings).ok_or("there are too many domains")?;
                 let (domain, address) = (Arc::clone(&added.domain), added.address.clone());
                 let id = domain.id;
                 let Some(address) = address else { return Ok(()) };
@@ -42,9 +44,24 @@ impl State {
     /// Something about a domain is configured differently, and it is still the same one.
     pub(crate) fn domain_changed(&mut self, config: &DomainConfig) {
         if let Some(known) = self.domains.by_name(&config.name) {
-            known.domain.set(config.into());
+            known.domain.set(DomainSettings::configured(&self.config, config));
+            self.offer_older_versions();
             self.queue_redraw();
         }
+    }
+
+    /// What all domains' programs are offered is configured differently. Programs keep what they have
+    /// bound; each learns the rest when it connects anew.
+    pub(crate) fn protocols_changed(&mut self) {
+        for known in self.domains.iter() {
+            let configured =
+                self.config.domains.iter().find(|config| *config.name == *known.domain.name);
+            known.domain.set(match configured {
+                Some(this) => DomainSettings::configured(&self.config, this),
+                None => DomainSettings::of_another(&self.config, known.domain.colour()),
+            });
+        }
+        self.offer_older_versions();
     }
 
     /// All domains of Xen are shown, or not any more.

@@ -211,7 +211,8 @@ impl State {
         };
         let address = DomainAddress::Xen(XenDomain::Number(id));
         if let Some(config) = self.config.domains.iter().find(|domain| is_it(&domain.address)) {
-            return Some((Domain::new(id, config.name.to_string(), config.into()), address));
+            let settings = DomainSettings::configured(&self.config, config);
+            return Some((Domain::new(id, config.name.to_string(), settings), address));
         }
         self.config.any_domain?;
         // A name that is configured for somebody else must not be worn by this one.
@@ -230,7 +231,7 @@ impl State {
         let configured = self.config.domains.iter().map(|domain| domain.colour);
         let known = self.domains.iter().map(|known| known.domain.colour());
         let colour = config::free_colour(&configured.chain(known).collect::<Vec<_>>());
-        Some((Domain::new(id, name, DomainSettings { colour, staged: false }), address))
+        Some((Domain::new(id, name, DomainSettings::of_another(&self.config, colour)), address))
     }
 
     /// The link of an offer has ended.

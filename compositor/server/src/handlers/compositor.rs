@@ -4,19 +4,13 @@
 use smithay::{
     backend::renderer::utils::{on_commit_buffer_handler, with_renderer_surface_state},
     reexports::{
-        wayland_protocols::wp::viewporter::server::{
-            wp_viewport::{self, WpViewport},
-            wp_viewporter::WpViewporter,
-        },
+        wayland_protocols::wp::viewporter::server::wp_viewport::{self, WpViewport},
         wayland_server::{
             Client, DataInit, Dispatch, DisplayHandle, Resource,
             backend::ClientId,
-            delegate_dispatch, delegate_global_dispatch,
             protocol::{
-                wl_callback::WlCallback,
                 wl_compositor::{self, WlCompositor},
                 wl_region::{self, WlRegion},
-                wl_subcompositor::WlSubcompositor,
                 wl_subsurface::{self, WlSubsurface},
                 wl_surface::{self, WlSurface},
             },
@@ -29,7 +23,7 @@ use smithay::{
             SubsurfaceUserData, SurfaceAttributes, SurfaceUserData, add_pre_commit_hook,
             get_parent, is_sync_subsurface, with_states,
         },
-        viewporter::{ViewportState, ViewporterState, ensure_viewport_valid},
+        viewporter::{ViewportState, ensure_viewport_valid},
     },
 };
 
@@ -113,13 +107,6 @@ fn before_commit(state: &mut State, _display: &DisplayHandle, surface: &WlSurfac
         }
     });
 }
-
-delegate_global_dispatch!(State: [WlCompositor: ()] => CompositorState);
-delegate_global_dispatch!(State: [WlSubcompositor: ()] => CompositorState);
-delegate_dispatch!(State: [WlCallback: ()] => CompositorState);
-delegate_dispatch!(State: [WlSubcompositor: ()] => CompositorState);
-delegate_global_dispatch!(State: [WpViewporter: ()] => ViewporterState);
-delegate_dispatch!(State: [WpViewporter: ()] => ViewporterState);
 
 impl Dispatch<WlCompositor, ()> for State {
     fn request(

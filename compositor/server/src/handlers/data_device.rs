@@ -1,7 +1,7 @@
 //! Clipboard, primary selection, and drag and drop, each kept within its domain.
 
 use smithay::{
-    delegate_data_device, delegate_primary_selection,
+    delegate_primary_selection,
     input::Seat,
     reexports::wayland_server::{
         Resource,
@@ -140,5 +140,4 @@ impl PrimarySelectionHandler for State {
     }
 }
 
-delegate_data_device!(State);
 delegate_primary_selection!(State);

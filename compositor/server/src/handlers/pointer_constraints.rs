@@ -3,7 +3,6 @@
 //! the keyboard to another window.
 
 use smithay::{
-    delegate_pointer_constraints,
     input::pointer::PointerHandle,
     reexports::wayland_server::protocol::wl_surface::WlSurface,
     utils::{Logical, Point},
@@ -51,8 +50,6 @@ impl PointerConstraintsHandler for State {
         }
     }
 }
-
-delegate_pointer_constraints!(State);
 
 impl State {
     /// How the surface under the pointer holds it, if it does.

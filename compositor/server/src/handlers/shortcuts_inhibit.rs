@@ -3,7 +3,6 @@
 //! by the shortcut `take-shortcuts`; then whoever had them gets none until somebody else had the keyboard.
 
 use smithay::{
-    delegate_keyboard_shortcuts_inhibit,
     reexports::wayland_server::protocol::wl_surface::WlSurface,
     wayland::keyboard_shortcuts_inhibit::{
         KeyboardShortcutsInhibitHandler, KeyboardShortcutsInhibitState, KeyboardShortcutsInhibitor,
@@ -26,8 +25,6 @@ impl KeyboardShortcutsInhibitHandler for State {
         }
     }
 }
-
-delegate_keyboard_shortcuts_inhibit!(State);
 
 impl State {
     fn inhibitor(&self) -> Option<KeyboardShortcutsInhibitor> {

@@ -3,6 +3,8 @@
 
 mod client;
 mod input;
+mod offered;
+mod typing;
 
 use std::{os::fd::AsFd, time::Duration};
 

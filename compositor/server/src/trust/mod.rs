@@ -1,0 +1,6 @@
+//! What a domain may do: which protocols its programs are offered, and how much they may ask for.
+//! Everything here is decided in the display domain; nothing relies on what runs in a guest.
+
+pub(crate) mod gate;
+pub mod policy;
+pub mod protocols;
