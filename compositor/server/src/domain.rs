@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     colour::Colour,
     config::{Config, DomainConfig},
-    trust::policy::{Offer, Policy, ProtocolRules},
+    trust::{
+        consent::{Consent, Unasked},
+        policy::{Offer, Policy, ProtocolRules},
+    },
 };
 
 /// A domain as everything in the compositor knows it. Its name and colour come from the display
@@ -37,6 +40,8 @@ pub struct DomainSettings {
     pub staged: bool,
     /// What its programs are offered, when they connect or bind it.
     pub policy: Arc<Policy>,
+    /// What its windows have without a person's consent.
+    pub unasked: Unasked,
 }
 
 impl Domain {
@@ -58,6 +63,11 @@ impl Domain {
     /// Whether copies of its pages are shown.
     pub fn is_staged(&self) -> bool {
         self.lock().staged
+    }
+
+    /// Whether its windows have this without a person's consent.
+    pub fn has_unasked(&self, what: Consent) -> bool {
+        self.lock().unasked.contains(what)
     }
 
     /// How a protocol is offered to it.
@@ -82,13 +92,15 @@ impl DomainSettings {
             colour: this.colour,
             staged: this.staged,
             policy: Arc::new(Policy::new(&all.protocols, &this.protocols)),
+            unasked: this.unasked,
         }
     }
 
     /// Of one of which nothing is said, with this colour.
     pub fn of_another(all: &Config, colour: Colour) -> DomainSettings {
         let policy = Policy::new(&all.protocols, &ProtocolRules::default());
-        DomainSettings { colour, staged: false, policy: Arc::new(policy) }
+        let unasked = Unasked::default();
+        DomainSettings { colour, staged: false, policy: Arc::new(policy), unasked }
     }
 }
 

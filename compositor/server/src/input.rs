@@ -332,7 +332,7 @@ impl State {
                     .raw_latin_sym_or_raw_current_sym()
                     .and_then(|keysym| state.config.keys.action(held, keysym))
                     .filter(|action| {
-                        !state.is_locked() && (!inhibited || *action == Action::TakeShortcuts)
+                        !state.is_locked() && (!inhibited || action.is_never_inhibited())
                     });
                 action.map(Asked::Action)
             };
@@ -346,10 +346,6 @@ impl State {
         });
         match asked.flatten() {
             Some(Asked::Terminal(number)) => self.backend.switch_terminal(number),
-            Some(Asked::Action(Action::TakeShortcuts)) => {
-                self.take_shortcuts();
-                self.release_pointer();
-            }
             Some(Asked::Action(action)) => self.act(action),
             None => {}
         }

@@ -9,7 +9,6 @@ use crate::{
     config::{Change, Config, ConfigError, difference},
     control::messages::ReloadReport,
     keyboard::KeyboardError,
-    render::frame_decoration::FrameTheme,
     state::State,
 };
 
@@ -68,18 +67,27 @@ impl State {
                 Err(error) => report.failed.push(format!("{change}: {error}")),
             }
         }
+        // Whether there is an identity bar may depend on whether there are domains.
+        if self.theme.identity_bar() != self.config.identity_bar() {
+            self.follow_theme();
+        }
         Ok(report)
+    }
+
+    /// Frames and the identity bar look as they are configured now.
+    fn follow_theme(&mut self) {
+        self.theme = self.config.frame_theme();
+        self.identity_bar.forget();
+        self.windows.iter_mut().for_each(|window| window.forget_frame());
+        self.panels_follow_outputs();
+        self.keep_windows_within_reach();
+        self.queue_redraw();
     }
 
     /// Do what a change asks for; the new configuration is in place already.
     fn follow(&mut self, change: &Change, old: &Config) -> Result<(), String> {
         match change {
-            Change::Background | Change::Frames => {
-                self.theme = FrameTheme::new(&self.config.frame, self.config.background.0);
-                self.windows.iter_mut().for_each(|window| window.forget_frame());
-                self.keep_windows_within_reach();
-                self.queue_redraw();
-            }
+            Change::Background | Change::Frames => self.follow_theme(),
             Change::Cursor => {
                 self.cursor.shown =
                     self.config.cursor.unwrap_or_else(|| self.backend.shows_cursor());

@@ -80,9 +80,13 @@ use crate::{
         output_management::OutputManagement,
     },
     reload::ReadConfig,
-    render::{cursor::Cursor, frame_decoration::FrameTheme},
+    render::{cursor::Cursor, frame_decoration::FrameTheme, identity_bar::IdentityBar},
     shell::{layers::Panels, lock::Lock, stack::WindowStack},
-    trust::gate::{OlderVersions, newest_of},
+    trust::{
+        consent::Consents,
+        gate::{OlderVersions, newest_of},
+        notes::Notes,
+    },
 };
 
 /// Bytes of events that a client may leave unread beside what its socket holds, before it is cut
@@ -152,6 +156,11 @@ pub struct State {
     pub(crate) foreign_toplevels: ForeignToplevels,
     pub(crate) cursor: Cursor,
     pub(crate) theme: FrameTheme,
+    pub(crate) identity_bar: IdentityBar,
+    /// Who has the focus may have changed, or what is known of it.
+    pub(crate) identity_bar_due: bool,
+    pub(crate) notes: Notes,
+    pub(crate) consents: Consents,
     pub(crate) backend: Backend,
     /// All outputs.
     pub outputs: Outputs,
@@ -316,7 +325,7 @@ impl State {
         tracing::info!(backend = name, renderer, outputs = found.len(), "started");
         let mut state = State {
             domains: Domains::from_config(&config),
-            theme: FrameTheme::new(&config.frame, config.background.0),
+            theme: config.frame_theme(),
             outputs: Outputs::default(),
             shown_elsewhere: false,
             config,
@@ -352,6 +361,10 @@ impl State {
             captures: Captures::default(),
             foreign_toplevels: ForeignToplevels::default(),
             cursor: Cursor::new(show_cursor),
+            identity_bar: IdentityBar::default(),
+            identity_bar_due: true,
+            notes: Notes::default(),
+            consents: Consents::default(),
             backend,
             xdg_surface_in_request: None,
             region_rectangles: HashMap::new(),

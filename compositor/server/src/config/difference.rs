@@ -13,7 +13,7 @@ use super::{Config, DomainConfig, DomainName};
 pub enum Change {
     /// The colour behind all windows.
     Background,
-    /// The look of frames.
+    /// The look of frames, and where the identity bar is.
     Frames,
     /// Keyboard shortcuts.
     Keys,
@@ -71,7 +71,7 @@ pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
     note(old.renderer != new.renderer, Change::AtNextStart("renderer"));
     note(old.socket != new.socket, Change::AtNextStart("socket"));
     note(old.background != new.background, Change::Background);
-    note(old.frame != new.frame, Change::Frames);
+    note(old.frame != new.frame || old.identity != new.identity, Change::Frames);
     note(old.keys != new.keys, Change::Keys);
     note(!old.keyboard.has_layout_of(&new.keyboard), Change::KeyboardLayout);
     note(!old.keyboard.repeats_as(&new.keyboard), Change::KeyRepeat);
@@ -125,6 +125,7 @@ mod tests {
             ("socket = \"a\"", "socket"),
             ("background = \"#101010\"", "background"),
             ("[frame]\nborder = 7", "frame"),
+            ("identity.bar = \"bottom\"", "frame"),
             ("[keys]\n\"Super+x\" = \"close\"", "keys"),
             ("[keyboard]\nlayout = \"de\"", "keyboard"),
             ("[keyboard]\nrepeat_rate = 40", "keyboard repeat"),

@@ -3,7 +3,11 @@
 use serde::Deserialize;
 
 use super::DomainName;
-use crate::{colour::Colour, domain::DomainAddress, trust::policy::ProtocolRules};
+use crate::{
+    colour::Colour,
+    domain::DomainAddress,
+    trust::{consent::Unasked, policy::ProtocolRules},
+};
 
 /// One domain.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,13 +23,15 @@ pub struct DomainConfig {
     pub staged: bool,
     /// What its programs are offered, beside what is said for all domains or in its place.
     pub protocols: ProtocolRules,
+    /// What its windows have without a person's consent.
+    pub unasked: Unasked,
 }
 
 impl DomainConfig {
     /// A domain of which no more is said.
     pub fn new(name: DomainName, colour: Colour, address: Option<DomainAddress>) -> DomainConfig {
-        let protocols = ProtocolRules::default();
-        DomainConfig { name, colour, address, staged: false, protocols }
+        let (protocols, unasked) = (ProtocolRules::default(), Unasked::default());
+        DomainConfig { name, colour, address, staged: false, protocols, unasked }
     }
 }
 
@@ -65,16 +71,18 @@ pub(super) fn read<'de, D: serde::Deserializer<'de>>(
         staged: bool,
         #[serde(default)]
         protocols: ProtocolRules,
+        #[serde(default)]
+        unasked: Unasked,
     }
     let written = Vec::<Written>::deserialize(from)?;
     let mut taken: Vec<_> = written.iter().filter_map(|domain| domain.colour).collect();
-    let read = |Written { name, colour, address, staged, protocols }: Written| {
+    let read = |Written { name, colour, address, staged, protocols, unasked }: Written| {
         let colour = colour.unwrap_or_else(|| {
             let colour = free_colour(&taken);
             taken.push(colour);
             colour
         });
-        DomainConfig { name, colour, address, staged, protocols }
+        DomainConfig { name, colour, address, staged, protocols, unasked }
     };
     Ok(written.into_iter().map(read).collect())
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::{
     colour::Colour, domain::AnyDomain, keys::Keys, outputs::settings::OutputConfig,
-    trust::policy::ProtocolRules,
+    render::frame_decoration::FrameTheme, trust::policy::ProtocolRules,
 };
 
 pub use difference::{Change, difference};
@@ -41,6 +41,8 @@ pub struct Config {
     pub cursor: Option<bool>,
     /// Window frames.
     pub frame: FrameConfig,
+    /// Where it is told whose window has the focus.
+    pub identity: IdentityConfig,
     /// The keyboard.
     pub keyboard: KeyboardConfig,
     /// Keyboard shortcuts, beside those that are usual or in their place.
@@ -72,6 +74,53 @@ impl Default for FrameConfig {
             font_size: FontSize::default(),
             local_colour: Colour::new(0x4b, 0x54, 0x60),
         }
+    }
+}
+
+/// Where it is told whose window has the focus.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IdentityConfig {
+    /// Where the identity bar is; where not said, at the top if there are domains, else nowhere.
+    pub bar: Option<BarPlace>,
+}
+
+/// Where the identity bar is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BarPlace {
+    /// At the top of each output.
+    Top,
+    /// At the bottom of each output.
+    Bottom,
+    /// Nowhere: only frames tell whose a window is.
+    None,
+}
+
+/// A side of an output that has an identity bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BarSide {
+    /// The upper one.
+    Top,
+    /// The lower one.
+    Bottom,
+}
+
+impl Config {
+    /// At which side of an output the identity bar is, if there is one.
+    pub fn identity_bar(&self) -> Option<BarSide> {
+        let has_domains = !self.domains.is_empty() || self.any_domain.is_some();
+        match self.identity.bar {
+            Some(BarPlace::Top) => Some(BarSide::Top),
+            Some(BarPlace::Bottom) => Some(BarSide::Bottom),
+            Some(BarPlace::None) => None,
+            None => has_domains.then_some(BarSide::Top),
+        }
+    }
+
+    /// The look of frames.
+    pub fn frame_theme(&self) -> FrameTheme {
+        FrameTheme::new(&self.frame, self.background.0).with_identity_bar(self.identity_bar())
     }
 }
 

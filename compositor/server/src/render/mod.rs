@@ -3,6 +3,7 @@
 pub mod cursor;
 pub mod elements;
 pub mod frame_decoration;
+pub mod identity_bar;
 pub mod label;
 pub mod present;
 pub mod redraw;

@@ -163,6 +163,7 @@ impl State {
     /// Something that is seen has changed, perhaps on every output.
     pub fn queue_redraw(&mut self) {
         self.scene_changed = true;
+        self.identity_bar_due = true;
         self.idle_inhibition_due = true;
         self.windows_may_have_changed();
         self.outputs.iter_mut().filter(|view| view.is_on()).for_each(|view| view.redraw.queue());
@@ -265,6 +266,7 @@ impl State {
         draw: impl FnOnce(&mut Backend, &Output, &Scene<'_>) -> R,
     ) -> Option<R> {
         self.refresh_frames();
+        self.refresh_identity_bar();
         self.cursor.prepare(&self.outputs.scales());
         let smallest = self.outputs.smallest_size();
         let view = self.outputs.get(id)?;
@@ -282,6 +284,7 @@ impl State {
                 &self.outputs,
                 Some(view.id),
             ),
+            identity_bar: self.bar_is_shown(view).then_some(&self.identity_bar),
             windows: self.windows.as_slice(),
             theme: &self.theme,
             background: if self.is_locked() { Colour::BLACK } else { self.config.background.0 },

@@ -25,7 +25,11 @@ impl State {
             (Action::NextWindow, _) => self.focus_next(false),
             (Action::PreviousWindow, _) => self.focus_next(true),
             (Action::Workspace(number), _) => self.show_workspace(number),
-            (Action::Nothing | Action::TakeShortcuts, _) | (_, None) => {}
+            (Action::TakeShortcuts, _) => self.take_back(),
+            (Action::CopyOut | Action::PasteIn, _) => {}
+            (Action::Nothing, _) | (_, None) => {}
+            (Action::Allow, Some(id)) => self.allow(id),
+            (Action::WholeScreen, Some(id)) => self.toggle_whole_screen(id),
             (Action::Close, Some(id)) => {
                 if let Some(window) = self.windows.get(id) {
                     window.toplevel().send_close();

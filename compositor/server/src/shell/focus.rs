@@ -24,8 +24,11 @@ impl State {
             self.keyboard_goes_to.clone_from(&owner);
         }
         // A menu that has grabbed the keyboard keeps it, as long as its owner would have it.
-        keyboard.set_focus(self, owner, SERIAL_COUNTER.next_serial());
+        keyboard.set_focus(self, owner.clone(), SERIAL_COUNTER.next_serial());
         self.refresh_pointer_constraint();
+        if let Some(owner) = owner {
+            self.give_shortcuts(&owner);
+        }
     }
 
     /// A menu may not keep keyboard and pointer from who has them now. Smithay would let it until its

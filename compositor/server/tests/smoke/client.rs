@@ -99,7 +99,7 @@ pub(crate) fn server(size: &str) -> Server {
 /// The same with more of a configuration; what comes last in it is about the domain `web`.
 pub(crate) fn server_with(size: &str, more: &str) -> Server {
     let config = format!(
-        "size = \"{size}\"\nrefresh = 0\n[[domain]]\nname = \"work\"\n[[domain]]\nname = \"web\"\ncolour = \"#a83f3a\"\n{more}"
+        "size = \"{size}\"\nrefresh = 0\nidentity.bar = \"none\"\n[[domain]]\nname = \"work\"\n[[domain]]\nname = \"web\"\ncolour = \"#a83f3a\"\n{more}"
     );
     Server::new(Config::from_toml(&config).unwrap(), BackendKind::Headless).unwrap()
 }
