@@ -4,6 +4,7 @@ mod capture;
 mod client;
 mod clipboard;
 mod devices;
+mod identity;
 mod layers;
 mod lock;
 mod outputs;

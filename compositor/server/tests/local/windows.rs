@@ -43,7 +43,7 @@ const Q: u32 = 16;
 const A: u32 = 30;
 
 /// Press keys one after the other, and let go of them.
-fn press(server: &mut Server, keys: &[u32]) {
+pub(crate) fn press(server: &mut Server, keys: &[u32]) {
     for key in keys {
         server.state.inject(Input::Key { key: *key, pressed: true });
     }
@@ -53,7 +53,7 @@ fn press(server: &mut Server, keys: &[u32]) {
 }
 
 /// Draw a window at the size that it was told.
-fn redraw(client: &mut Client, server: &mut Server, window: &Window, pixel: [u8; 4]) {
+pub(crate) fn redraw(client: &mut Client, server: &mut Server, window: &Window, pixel: [u8; 4]) {
     client.roundtrip(server);
     client.show(&window.surface, client.configured(window).0, pixel);
     client.roundtrip(server);
@@ -68,7 +68,7 @@ fn active(server: &Server) -> Option<String> {
 }
 
 /// The picture is the one in `references/NAME.png`; with `UPDATE_REFERENCES=1` it becomes that one.
-fn assert_looks_like(name: &str, seen: &Image) {
+pub(crate) fn assert_looks_like(name: &str, seen: &Image) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/references/{name}.png"));
     if std::env::var_os("UPDATE_REFERENCES").is_some_and(|value| value == "1") {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
