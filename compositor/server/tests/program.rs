@@ -214,6 +214,29 @@ fn the_configuration_is_checked_without_starting() {
 }
 
 #[test]
+fn what_happens_is_shown_from_moment_to_moment() {
+    let directory = tempfile::tempdir().unwrap();
+    let top = format!("{CONTROL} top --interval 0.05");
+    let script = format!("{top} --count 1 && {top} --json --count 2 && {top} --json | head -n 1");
+    let domain = format!("work=shm:{}", directory.path().join("work").display());
+    let arguments = ["--domain", &domain, "--", "bash", "-c", &script];
+    let (code, text) = run(compositor(directory.path()).args(arguments));
+    assert_eq!(code, Some(0), "{text}");
+    for header in ["OUTPUT", "FRAMES/s", "LATENCY", "DOMAIN", "IMPORTS", "MEMORY", "COPIED/s"] {
+        assert_eq!(text.matches(header).count(), 1, "{header} in {text}");
+    }
+    let lines =
+        text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let lines: Vec<_> = lines.collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    for line in lines {
+        assert!(line["seconds"].as_f64().unwrap() >= 0.05, "{line}");
+        assert_eq!(line["outputs"][0]["name"], "HEADLESS-1");
+        assert_eq!(line["domains"][1]["name"], "work");
+    }
+}
+
+#[test]
 fn a_changed_configuration_is_followed_while_it_runs() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);

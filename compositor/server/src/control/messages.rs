@@ -3,6 +3,7 @@
 use hyper_dmabuf::domain::DomainId;
 use serde::{Deserialize, Serialize};
 
+use super::statistics::Statistics;
 use crate::{
     colour::Colour,
     config::OutputSize,
@@ -40,6 +41,8 @@ pub enum Request {
     Buffers,
     /// All domains.
     Domains,
+    /// All that is counted.
+    Statistics,
     /// Read the configuration again; the answer is what is different.
     Reload,
 }
@@ -61,6 +64,8 @@ pub enum Answer {
     Domains(Vec<DomainReport>),
     /// All outputs.
     Outputs(Vec<OutputReport>),
+    /// All that is counted.
+    Statistics(Statistics),
     /// The configuration was read again.
     Reloaded(ReloadReport),
     /// It is done, and there is no more to say.

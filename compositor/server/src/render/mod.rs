@@ -4,6 +4,7 @@ pub mod cursor;
 pub mod elements;
 pub mod frame_decoration;
 pub mod label;
+pub mod latency;
 pub mod present;
 pub mod redraw;
 pub mod screenshot;

@@ -8,6 +8,7 @@ mod layers;
 mod lock;
 mod outputs;
 mod reload;
+mod statistics;
 mod toplevels;
 mod windows;
 
