@@ -50,7 +50,8 @@ pub(crate) const PROGRAMS: &[&str] = &[
 ];
 
 /// Tools of the display domain itself, as its users have them.
-pub(crate) const TOOLS: &[&str] = &["grim", "swaybg", "swaylock", "swayidle", "wtype", "wofi"];
+pub(crate) const TOOLS: &[&str] =
+    &["grim", "swaybg", "swaylock", "swayidle", "waybar", "wtype", "wofi"];
 
 /// To boot a real Xen, see `lab/images`, and the unmodified programs that are shown there.
 pub(crate) const LAB: &[&str] = &[
