@@ -196,9 +196,15 @@ fn staged_domain_is_shown_by_copies_that_are_counted() {
         // The window's first frame, and the pool's.
         let copied: Vec<u64> = display.buffers().iter().map(|buffer| buffer.bytes_copied).collect();
         assert_eq!(copied, if staged { [64 * 64 * 4; 2] } else { [0; 2] });
+        let counted = || display.run(|state| state.statistics().domains.remove(1));
+        assert_eq!((counted().imports, counted().pages), (2, 4 + 5));
         drop((window, buffer, pool));
         app.sharing.wait_released().unwrap();
         assert_eq!(app.sharing.counts(), Counts::default());
+        // What was copied stays counted: the popup's only frame, too.
+        assert_eq!((counted().imports, counted().pages), (0, 0));
+        let bytes = if staged { (2 * 64 * 64 + 32 * 32) * 4 } else { 0 };
+        assert_eq!(counted().bytes_staged, bytes);
     }
 }
 

@@ -24,6 +24,7 @@ pub mod protocols;
 pub mod reload;
 pub mod render;
 pub mod server;
+pub mod session;
 pub mod shell;
 pub mod state;
 pub mod title;

@@ -170,6 +170,8 @@ pub struct State {
     pub(crate) xdg_surface_in_request: Option<XdgSurface>,
     /// How many rectangles each region of each client was made of.
     pub(crate) region_rectangles: HashMap<ObjectId, u32>,
+    /// Bytes of `wl_shm` buffers that the renderer has had to copy.
+    pub(crate) bytes_uploaded: u64,
     /// Windows that were ever placed; sets where the next one without room goes.
     pub(crate) placed_windows: usize,
 }
@@ -368,6 +370,7 @@ impl State {
             backend,
             xdg_surface_in_request: None,
             region_rectangles: HashMap::new(),
+            bytes_uploaded: 0,
             placed_windows: 0,
         };
         state.offer_older_versions();

@@ -244,6 +244,15 @@ impl Backend {
         }
     }
 
+    /// Whether what is in `wl_shm` buffers has to be copied to be drawn.
+    pub fn uploads(&mut self) -> bool {
+        match self {
+            Backend::Headless(headless) => headless.drawer().uploads(),
+            #[cfg(feature = "drm")]
+            Backend::Drm(drm) => drm.drawers().any(|drawer| drawer.uploads()),
+        }
+    }
+
     /// What draws, in words.
     pub fn renderer_name(&mut self) -> &'static str {
         match self {

@@ -55,7 +55,8 @@ fn run(
     server.state.allow_log_filter(set_filter);
     server.obey_signals().context("cannot wait for signals")?;
     let command = cli.command.clone();
-    if let Some(path) = cli.config.clone() {
+    let is_session = cli.session;
+    if let Some(path) = cli.config_file() {
         server.state.allow_reload(move || cli.to_config());
         if let Err(error) = server.state.watch_config(&path) {
             tracing::warn!("{error}");
@@ -66,6 +67,9 @@ fn run(
     tracing::info!("clients connect with WAYLAND_DISPLAY={socket}");
     let surroundings = Surroundings { socket, limit };
     server.state.allow_programs(surroundings.clone());
+    if is_session {
+        server.state.begin_login_session(&surroundings).context("cannot begin the session")?;
+    }
     let program = if command.is_empty() {
         None
     } else {

@@ -1,8 +1,11 @@
 //! Look at a running compositor, and compare pictures of it.
 
 use std::{
+    io::{ErrorKind, IsTerminal, Write},
     path::{Path, PathBuf},
     process::ExitCode,
+    thread,
+    time::Duration,
 };
 
 use anyhow::{Context, bail};
@@ -13,6 +16,7 @@ use hyper_dmabuf_compositor::{
     config::OutputSize,
     control::{
         client::Control,
+        live::Live,
         messages::{Answer, OutputRequest, ReloadReport, Request, WindowRequest},
     },
     image::{Image, compare, side_by_side},
@@ -79,6 +83,17 @@ enum Command {
         /// For example debug, or info,smithay=debug
         #[arg(value_name = "FILTER")]
         filter: String,
+    },
+    /// Show what happens from moment to moment: frames, latency, bytes copied, imports
+    ///
+    /// On a terminal until Ctrl+C. With --json, each moment is a line.
+    Top {
+        /// Seconds between two moments
+        #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = interval)]
+        interval: f64,
+        /// End after so many moments
+        #[arg(long, value_name = "N")]
+        count: Option<u64>,
     },
     /// Let the compositor read its configuration again, and say what is different
     Reload,
@@ -173,6 +188,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         &Command::Close { id } => show(cli, Request::Window(WindowRequest::Close { id }))?,
         &Command::Move { id, to } => show(cli, Request::Window(WindowRequest::Move { id, to }))?,
         Command::Log { filter } => show(cli, Request::Log { filter: filter.clone() })?,
+        &Command::Top { interval, count } => top(cli, interval, count)?,
         Command::Reload => return reload(cli),
         Command::Buffers => show(cli, Request::Buffers)?,
         Command::Domains => show(cli, Request::Domains)?,
@@ -232,7 +248,7 @@ fn print(cli: &Cli, answer: Answer) -> anyhow::Result<()> {
             Answer::Reloaded(report) => serde_json::to_string_pretty(report),
             Answer::Policy(protocols) => serde_json::to_string_pretty(protocols),
             Answer::Done => Ok("{}".to_owned()),
-            Answer::Screenshot { .. } | Answer::Error(_) => {
+            Answer::Screenshot { .. } | Answer::Statistics(_) | Answer::Error(_) => {
                 bail!("the compositor answered something else")
             }
         };
@@ -331,11 +347,49 @@ fn print(cli: &Cli, answer: Answer) -> anyhow::Result<()> {
         ),
         Answer::Reloaded(report) => reloaded(&report),
         Answer::Done => return Ok(()),
-        Answer::Screenshot { .. } | Answer::Error(_) => {
+        Answer::Screenshot { .. } | Answer::Statistics(_) | Answer::Error(_) => {
             bail!("the compositor answered something else")
         }
     };
     print!("{table}");
+    Ok(())
+}
+
+/// A time that is neither too short to count in nor too long to wait.
+fn interval(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.05..=3600.0).contains(seconds));
+    seconds.ok_or_else(|| "write a number of seconds from 0.05 to 3600".to_owned())
+}
+
+fn top(cli: &Cli, interval: f64, count: Option<u64>) -> anyhow::Result<()> {
+    let mut control = Control::from_environment()?;
+    let mut ask = || match control.ask(Request::Statistics)? {
+        (Answer::Statistics(statistics), _) => Ok(statistics),
+        _ => bail!("the compositor answered something else"),
+    };
+    let mut output = std::io::stdout().lock();
+    let on_terminal = !cli.json && output.is_terminal();
+    if on_terminal {
+        write!(output, "\x1b[2J")?;
+    }
+    let mut before = ask()?;
+    for _ in 0..count.unwrap_or(u64::MAX) {
+        thread::sleep(Duration::from_secs_f64(interval));
+        let now = ask()?;
+        let live = Live::between(&before, &now);
+        before = now;
+        let text = match (cli.json, on_terminal) {
+            (true, _) => serde_json::to_string(&live)? + "\n",
+            (false, true) => live.on_terminal(),
+            (false, false) => format!("{live}\n"),
+        };
+        let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+        match written {
+            // Whoever read has seen enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+            written => written?,
+        }
+    }
     Ok(())
 }
 

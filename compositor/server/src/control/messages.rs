@@ -3,6 +3,7 @@
 use hyper_dmabuf::domain::DomainId;
 use serde::{Deserialize, Serialize};
 
+use super::statistics::Statistics;
 use crate::{
     colour::Colour,
     config::OutputSize,
@@ -41,6 +42,8 @@ pub enum Request {
     Buffers,
     /// All domains.
     Domains,
+    /// All that is counted.
+    Statistics,
     /// Read the configuration again; the answer is what is different.
     Reload,
     /// What a domain's programs are offered.
@@ -68,6 +71,8 @@ pub enum Answer {
     Domains(Vec<DomainReport>),
     /// All outputs.
     Outputs(Vec<OutputReport>),
+    /// All that is counted.
+    Statistics(Statistics),
     /// The configuration was read again.
     Reloaded(ReloadReport),
     /// What a domain's programs are offered, protocol by protocol.

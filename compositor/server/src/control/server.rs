@@ -211,6 +211,7 @@ fn answer(state: &mut State, line: &[u8]) -> Vec<u8> {
             Ok(()) => Answer::Done,
             Err(error) => Answer::Error(error),
         },
+        Ok(Request::Statistics) => Answer::Statistics(state.statistics()),
         Ok(Request::Reload) => match state.reload() {
             Ok(report) => Answer::Reloaded(report),
             Err(error) => Answer::Error(error.to_string()),

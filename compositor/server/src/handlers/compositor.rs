@@ -2,7 +2,10 @@
 //! number and every list from a client within bounds.
 
 use smithay::{
-    backend::renderer::utils::{on_commit_buffer_handler, with_renderer_surface_state},
+    backend::renderer::{
+        BufferType, buffer_type,
+        utils::{CommitCounter, on_commit_buffer_handler, with_renderer_surface_state},
+    },
     reexports::{
         wayland_protocols::wp::viewporter::server::wp_viewport::{self, WpViewport},
         wayland_server::{
@@ -16,7 +19,7 @@ use smithay::{
             },
         },
     },
-    utils::{Buffer, Rectangle},
+    utils::{Buffer, Rectangle, Size},
     wayland::{
         compositor::{
             CompositorClientState, CompositorHandler, CompositorState, Damage, RegionUserData,
@@ -60,7 +63,14 @@ impl CompositorHandler for State {
             root = parent;
         }
         let before = self.area_of(&root);
-        on_commit_buffer_handler::<State>(surface);
+        if self.backend.uploads() {
+            let commit = with_renderer_surface_state(surface, |state| state.current_commit());
+            on_commit_buffer_handler::<State>(surface);
+            let bytes = changed_bytes(surface, commit);
+            self.bytes_uploaded = self.bytes_uploaded.saturating_add(bytes);
+        } else {
+            on_commit_buffer_handler::<State>(surface);
+        }
         self.popups.commit(surface);
         self.configure_popup_if_new(surface);
         if is_sync_subsurface(surface) {
@@ -90,6 +100,23 @@ impl CompositorHandler for State {
             self.queue_redraw();
         }
     }
+}
+
+/// How many bytes of a `wl_shm` buffer have changed since a commit.
+fn changed_bytes(surface: &WlSurface, since: Option<CommitCounter>) -> u64 {
+    let changed = with_renderer_surface_state(surface, |state| {
+        let buffer = state.buffer()?;
+        if !matches!(buffer_type(buffer), Some(BufferType::Shm)) {
+            return None;
+        }
+        // Each of the formats that are offered has 4 bytes a pixel.
+        let bytes = |size: Size<i32, Buffer>| {
+            u64::from(size.w.unsigned_abs()).saturating_mul(4 * u64::from(size.h.unsigned_abs()))
+        };
+        let areas = state.damage_since(since).into_iter();
+        Some(areas.map(|area| bytes(area.size)).fold(0, u64::saturating_add))
+    });
+    changed.flatten().unwrap_or(0)
 }
 
 /// What is checked before a commit takes effect.

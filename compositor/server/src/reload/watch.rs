@@ -40,8 +40,9 @@ impl Watched {
         let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
         let mut names = Vec::new();
         let absolute = std::path::absolute(path)?;
-        // A link may be replaced, and so may what it leads to.
-        for path in [std::fs::canonicalize(&absolute)?, absolute] {
+        // A link may be replaced, and so may what it leads to. A file that is not there may come.
+        let target = std::fs::canonicalize(&absolute).ok();
+        for path in target.into_iter().chain([absolute]) {
             if let (Some(directory), Some(name)) = (path.parent(), path.file_name()) {
                 // An empty file that was just made would be a whole configuration: it counts once it
                 // is written.

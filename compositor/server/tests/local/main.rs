@@ -9,6 +9,7 @@ mod layers;
 mod lock;
 mod outputs;
 mod reload;
+mod statistics;
 mod toplevels;
 mod windows;
 

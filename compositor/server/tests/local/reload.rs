@@ -66,7 +66,7 @@ const BEFORE: &str = "size = \"420x300\"\nrefresh = 0\n[[domain]]\nname = \"work
 
 #[test]
 fn what_is_seen_is_what_a_fresh_start_would_show() {
-    let after = r##"
+    let much = r##"
         size = "500x420"
         refresh = 0
         background = "#604020"
@@ -74,7 +74,6 @@ fn what_is_seen_is_what_a_fresh_start_would_show() {
         [frame]
         border = 9
         font_size = 20
-        local_colour = "#305030"
         [[output]]
         scale = 1.25
         transform = "90"
@@ -82,21 +81,23 @@ fn what_is_seen_is_what_a_fresh_start_would_show() {
         name = "work"
         colour = "#a02080"
     "##;
+    // A title bar that stays as wide as it was is drawn again, too.
+    let little = format!("{BEFORE}[frame]\nlocal_colour = \"#305030\"\n");
     let (mut server, file) = File::served(BEFORE);
     let mut clients = windows(&mut server);
     let before = picture(&mut server, &mut clients);
-    let report = file.change(&mut server, after).unwrap();
-    assert_eq!(report.failed, [""; 0]);
-    let changed = picture(&mut server, &mut clients);
-    assert!(compare(&before, &changed).is_some());
-
-    let (mut fresh, _) = File::served(after);
-    let mut clients = windows(&mut fresh);
-    let expected = picture(&mut fresh, &mut clients);
-    assert_eq!(compare(&expected, &changed), None);
-
+    for after in [&little, much] {
+        let report = file.change(&mut server, after).unwrap();
+        assert_eq!(report.failed, [""; 0]);
+        let changed = picture(&mut server, &mut clients);
+        assert!(compare(&before, &changed).is_some());
+        let (mut fresh, _) = File::served(after);
+        let mut clients = windows(&mut fresh);
+        let expected = picture(&mut fresh, &mut clients);
+        assert_eq!(compare(&expected, &changed), None, "{after}");
+    }
     file.change(&mut server, BEFORE).unwrap();
-    assert_eq!(compare(&before, &picture(&mut server, &mut [])), None, "and back");
+    assert_eq!(compare(&before, &picture(&mut server, &mut clients)), None, "and back");
 }
 
 #[test]
