@@ -1,19 +1,34 @@
 //! Clipboard, primary selection, and drag and drop, each kept within its domain.
 
+use std::collections::HashMap;
+
 use smithay::{
-    delegate_data_device, delegate_primary_selection,
     input::Seat,
-    reexports::wayland_server::{
-        Resource,
-        protocol::{wl_data_source::WlDataSource, wl_surface::WlSurface},
+    reexports::{
+        wayland_protocols::wp::primary_selection::zv1::server::{
+            zwp_primary_selection_device_manager_v1::ZwpPrimarySelectionDeviceManagerV1,
+            zwp_primary_selection_device_v1::ZwpPrimarySelectionDeviceV1,
+        },
+        wayland_server::{
+            Resource,
+            backend::ObjectId,
+            delegate_dispatch, delegate_global_dispatch,
+            protocol::{
+                wl_data_device::WlDataDevice, wl_data_device_manager::WlDataDeviceManager,
+                wl_data_source::WlDataSource, wl_surface::WlSurface,
+            },
+        },
     },
     wayland::selection::{
         SelectionHandler, SelectionSource, SelectionTarget,
         data_device::{
-            ClientDndGrabHandler, DataDeviceHandler, DataDeviceState, ServerDndGrabHandler,
-            set_data_device_focus,
+            ClientDndGrabHandler, DataDeviceHandler, DataDeviceState, DataDeviceUserData,
+            ServerDndGrabHandler, set_data_device_focus,
         },
-        primary_selection::{PrimarySelectionHandler, PrimarySelectionState, set_primary_focus},
+        primary_selection::{
+            PrimaryDeviceManagerGlobalData, PrimaryDeviceUserData, PrimarySelectionHandler,
+            PrimarySelectionState, set_primary_focus,
+        },
     },
 };
 
@@ -29,6 +44,8 @@ pub(crate) struct SelectionOwners {
     primary: Option<ClientOrigin>,
     /// Who sets a selection by data control at this moment.
     pub(super) set_by: Option<ClientOrigin>,
+    /// How many kinds of content each source offers.
+    pub(super) kinds: HashMap<ObjectId, usize>,
     /// Whose drag is under way.
     pub(crate) drag: Option<ClientOrigin>,
     /// Drags that ended where they were welcome.
@@ -140,5 +157,9 @@ impl PrimarySelectionHandler for State {
     }
 }
 
-delegate_data_device!(State);
-delegate_primary_selection!(State);
+delegate_global_dispatch!(State: [WlDataDeviceManager: ()] => DataDeviceState);
+delegate_dispatch!(State: [WlDataDeviceManager: ()] => DataDeviceState);
+delegate_dispatch!(State: [WlDataDevice: DataDeviceUserData] => DataDeviceState);
+delegate_global_dispatch!(State: [ZwpPrimarySelectionDeviceManagerV1: PrimaryDeviceManagerGlobalData] => PrimarySelectionState);
+delegate_dispatch!(State: [ZwpPrimarySelectionDeviceManagerV1: ()] => PrimarySelectionState);
+delegate_dispatch!(State: [ZwpPrimarySelectionDeviceV1: PrimaryDeviceUserData] => PrimarySelectionState);
