@@ -33,7 +33,7 @@ use smithay::{
 };
 
 use crate::{
-    client::{ClientOrigin, origin_of_surface},
+    client::{ClientOrigin, objects_of, origin_of, origin_of_surface},
     state::State,
 };
 
@@ -115,6 +115,22 @@ impl State {
             allowed(&self.selections.clipboard),
         );
         set_primary_focus(&self.display_handle, &self.seat, allowed(&self.selections.primary));
+    }
+
+    /// Tell the client that gets the keyboard that the selections which it may not know of are empty.
+    /// Smithay tells it nothing of them, and there are programs that wait for a word.
+    pub(crate) fn hide_selections(&self, focus: Option<&WlSurface>) {
+        let Some(client) = focus.and_then(Resource::client) else { return };
+        let origin = Some(origin_of(&client));
+        let hidden = |owner: &Option<ClientOrigin>| owner.is_some() && *owner != origin;
+        if hidden(&self.selections.clipboard) {
+            let devices = objects_of::<WlDataDevice>(&self.display_handle, &client);
+            devices.iter().for_each(|device| device.selection(None));
+        }
+        if hidden(&self.selections.primary) {
+            let devices = objects_of::<ZwpPrimarySelectionDeviceV1>(&self.display_handle, &client);
+            devices.iter().for_each(|device| device.selection(None));
+        }
     }
 }
 

@@ -6,7 +6,10 @@ use wayland_protocols::{
     ext::data_control::v1::client::{
         ext_data_control_device_v1, ext_data_control_manager_v1::ExtDataControlManagerV1,
     },
-    wp::primary_selection::zv1::client::zwp_primary_selection_device_manager_v1::ZwpPrimarySelectionDeviceManagerV1,
+    wp::primary_selection::zv1::client::{
+        zwp_primary_selection_device_manager_v1::ZwpPrimarySelectionDeviceManagerV1,
+        zwp_primary_selection_device_v1,
+    },
 };
 
 use crate::client::{Client, server, work};
@@ -61,6 +64,42 @@ fn what_a_tool_sets_no_guest_learns_of() {
             .events(&local_device)
             .iter()
             .any(|event| matches!(event, wl_data_device::Event::Selection { id: Some(_) }))
+    );
+}
+
+/// `wl-paste` waits until it is told something.
+#[test]
+fn who_may_know_of_no_selection_is_told_that_there_is_none() {
+    let mut server = server("640x320");
+    let mut local = Client::local(&mut server);
+    let manager: WlDataDeviceManager = local.bind(3);
+    let primary: ZwpPrimarySelectionDeviceManagerV1 = local.bind(1);
+    let device = manager.get_data_device(&local.seat, &local.handle(), ());
+    let primary_device = primary.get_device(&local.seat, &local.handle(), ());
+    local.window(&mut server, "local", (120, 80), GREY);
+    let source = manager.create_data_source(&local.handle(), ());
+    device.set_selection(Some(&source), 0);
+    let source = primary.create_source(&local.handle(), ());
+    primary_device.set_selection(Some(&source), 0);
+    local.roundtrip(&mut server);
+
+    let origin = work(&server);
+    let mut guest = Client::new(&mut server, origin);
+    let manager: WlDataDeviceManager = guest.bind(3);
+    let primary: ZwpPrimarySelectionDeviceManagerV1 = guest.bind(1);
+    let device = manager.get_data_device(&guest.seat, &guest.handle(), ());
+    let primary_device = primary.get_device(&guest.seat, &guest.handle(), ());
+    guest.window(&mut server, "guest", (120, 80), GREY);
+    assert!(guest.events(&device).is_empty(), "it has not had the keyboard");
+    server.state.inject(Input::Key { key: 125, pressed: true });
+    server.state.inject(Input::Key { key: 15, pressed: true });
+    guest.roundtrip(&mut server);
+    let told = guest.events(&device);
+    assert!(matches!(told[..], [wl_data_device::Event::Selection { id: None }]), "{told:?}");
+    let told = guest.events(&primary_device);
+    assert!(
+        matches!(told[..], [zwp_primary_selection_device_v1::Event::Selection { id: None }]),
+        "{told:?}"
     );
 }
 
