@@ -8,7 +8,7 @@ use std::sync::{
 use hyper_dmabuf::grant::ForeignMemory;
 use smithay::{
     reexports::wayland_server::{
-        Client, Resource,
+        Client, DisplayHandle, Resource,
         backend::{ClientData, ClientId, DisconnectReason},
         protocol::wl_surface::WlSurface,
     },
@@ -133,6 +133,18 @@ pub fn is_trusted_surface(surface: &WlSurface) -> bool {
 /// Where the client of a surface comes from, or `None` when the client is gone.
 pub fn origin_of_surface(surface: &WlSurface) -> Option<ClientOrigin> {
     surface.client().map(|client| origin_of(&client))
+}
+
+/// All objects of one kind that a client has.
+pub fn objects_of<R: Resource>(display: &DisplayHandle, client: &Client) -> Vec<R> {
+    let mut found = Vec::new();
+    // It fails for a client that has gone, which then has none.
+    let _ = display.backend_handle().with_all_objects_for(client.id(), |object| {
+        if object.interface().name == R::interface().name {
+            found.push(object);
+        }
+    });
+    found.into_iter().filter_map(|object| R::from_id(display, object).ok()).collect()
 }
 
 /// Those who count as one when something is taken from them: a guest could ask for it again with

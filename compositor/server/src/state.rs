@@ -10,10 +10,7 @@ use smithay::{
     reexports::{
         calloop::{Interest, LoopHandle, LoopSignal, Mode, PostAction, generic::Generic},
         wayland_protocols::{
-            wp::{
-                linux_dmabuf::zv1::server::zwp_linux_dmabuf_v1::ZwpLinuxDmabufV1,
-                primary_selection::zv1::server::zwp_primary_selection_device_manager_v1::ZwpPrimarySelectionDeviceManagerV1,
-            },
+            wp::linux_dmabuf::zv1::server::zwp_linux_dmabuf_v1::ZwpLinuxDmabufV1,
             xdg::{
                 decoration::zv1::server::zxdg_decoration_manager_v1::ZxdgDecorationManagerV1,
                 shell::server::{xdg_surface::XdgSurface, xdg_toplevel::WmCapabilities},
@@ -254,10 +251,7 @@ impl State {
         let clock = Clock::<Monotonic>::new();
         let mut seat_state = SeatState::new();
         let seat = keyboard::new_seat(&mut seat_state, &handle, &config.keyboard)?;
-        let primary_selection = PrimarySelectionState::new_with_filter::<State, _>(
-            &handle,
-            newest_of::<ZwpPrimarySelectionDeviceManagerV1>(),
-        );
+        let primary_selection = PrimarySelectionState::new::<State>(&handle);
         let protocols = Protocols {
             compositor: CompositorState::new_v6::<State>(&handle),
             shm: ShmState::new::<State>(

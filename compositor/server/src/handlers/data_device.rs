@@ -1,11 +1,18 @@
 //! Clipboard, primary selection, and drag and drop, each kept within its domain.
 
+use std::collections::HashMap;
+
 use smithay::{
-    delegate_primary_selection,
     input::Seat,
-    reexports::wayland_server::{
-        Resource,
-        protocol::{wl_data_source::WlDataSource, wl_surface::WlSurface},
+    reexports::{
+        wayland_protocols::wp::primary_selection::zv1::server::zwp_primary_selection_device_v1::ZwpPrimarySelectionDeviceV1,
+        wayland_server::{
+            Resource,
+            backend::ObjectId,
+            protocol::{
+                wl_data_device::WlDataDevice, wl_data_source::WlDataSource, wl_surface::WlSurface,
+            },
+        },
     },
     wayland::selection::{
         SelectionHandler, SelectionSource, SelectionTarget,
@@ -18,7 +25,7 @@ use smithay::{
 };
 
 use crate::{
-    client::{ClientOrigin, origin_of_surface},
+    client::{ClientOrigin, objects_of, origin_of, origin_of_surface},
     state::State,
 };
 
@@ -29,6 +36,8 @@ pub(crate) struct SelectionOwners {
     primary: Option<ClientOrigin>,
     /// Who sets a selection by data control at this moment.
     pub(super) set_by: Option<ClientOrigin>,
+    /// How many kinds of content each source offers.
+    pub(super) kinds: HashMap<ObjectId, usize>,
     /// Whose drag is under way.
     pub(crate) drag: Option<ClientOrigin>,
     /// Drags that ended where they were welcome.
@@ -99,6 +108,22 @@ impl State {
         );
         set_primary_focus(&self.display_handle, &self.seat, allowed(&self.selections.primary));
     }
+
+    /// Tell the client that gets the keyboard that the selections which it may not know of are empty.
+    /// Smithay tells it nothing of them, and there are programs that wait for a word.
+    pub(crate) fn hide_selections(&self, focus: Option<&WlSurface>) {
+        let Some(client) = focus.and_then(Resource::client) else { return };
+        let origin = Some(origin_of(&client));
+        let hidden = |owner: &Option<ClientOrigin>| owner.is_some() && *owner != origin;
+        if hidden(&self.selections.clipboard) {
+            let devices = objects_of::<WlDataDevice>(&self.display_handle, &client);
+            devices.iter().for_each(|device| device.selection(None));
+        }
+        if hidden(&self.selections.primary) {
+            let devices = objects_of::<ZwpPrimarySelectionDeviceV1>(&self.display_handle, &client);
+            devices.iter().for_each(|device| device.selection(None));
+        }
+    }
 }
 
 impl DataDeviceHandler for State {
@@ -139,5 +164,3 @@ impl PrimarySelectionHandler for State {
         &self.protocols.primary_selection
     }
 }
-
-delegate_primary_selection!(State);

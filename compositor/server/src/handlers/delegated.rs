@@ -46,6 +46,10 @@ use smithay::{
                     wp_presentation::WpPresentation,
                     wp_presentation_feedback::WpPresentationFeedback,
                 },
+                primary_selection::zv1::server::{
+                    zwp_primary_selection_device_manager_v1::ZwpPrimarySelectionDeviceManagerV1,
+                    zwp_primary_selection_device_v1::ZwpPrimarySelectionDeviceV1,
+                },
                 relative_pointer::zv1::server::{
                     zwp_relative_pointer_manager_v1::ZwpRelativePointerManagerV1,
                     zwp_relative_pointer_v1::ZwpRelativePointerV1,
@@ -73,10 +77,10 @@ use smithay::{
             Weak, delegate_dispatch,
             protocol::{
                 wl_buffer::WlBuffer, wl_callback::WlCallback, wl_data_device::WlDataDevice,
-                wl_data_device_manager::WlDataDeviceManager, wl_data_source::WlDataSource,
-                wl_keyboard::WlKeyboard, wl_output::WlOutput, wl_pointer::WlPointer,
-                wl_seat::WlSeat, wl_shm::WlShm, wl_shm_pool::WlShmPool,
-                wl_subcompositor::WlSubcompositor, wl_surface::WlSurface, wl_touch::WlTouch,
+                wl_data_device_manager::WlDataDeviceManager, wl_keyboard::WlKeyboard,
+                wl_output::WlOutput, wl_pointer::WlPointer, wl_seat::WlSeat, wl_shm::WlShm,
+                wl_shm_pool::WlShmPool, wl_subcompositor::WlSubcompositor, wl_surface::WlSurface,
+                wl_touch::WlTouch,
             },
         },
     },
@@ -97,7 +101,10 @@ use smithay::{
         presentation::{PresentationFeedbackState, PresentationState},
         relative_pointer::{RelativePointerManagerState, RelativePointerUserData},
         seat::{KeyboardUserData, PointerUserData, SeatUserData, TouchUserData},
-        selection::data_device::{DataDeviceState, DataDeviceUserData, DataSourceUserData},
+        selection::{
+            data_device::{DataDeviceState, DataDeviceUserData},
+            primary_selection::{PrimaryDeviceUserData, PrimarySelectionState},
+        },
         shell::xdg::{ToplevelSurface, dialog::XdgDialogState},
         shm::{ShmBufferUserData, ShmPoolUserData, ShmState},
         single_pixel_buffer::{SinglePixelBufferState, SinglePixelBufferUserData},
@@ -130,8 +137,7 @@ delegated! {
     ContentTypeState: WpContentTypeManagerV1: (), WpContentTypeV1: ContentTypeUserData;
     CursorShapeManagerState: WpCursorShapeManagerV1: (),
         WpCursorShapeDeviceV1: CursorShapeDeviceUserData<State>;
-    DataDeviceState: WlDataDeviceManager: (), WlDataDevice: DataDeviceUserData,
-        WlDataSource: DataSourceUserData;
+    DataDeviceState: WlDataDeviceManager: (), WlDataDevice: DataDeviceUserData;
     FifoManagerState: WpFifoManagerV1: bool, WpFifoV1: Weak<WlSurface>;
     FractionalScaleManagerState: WpFractionalScaleManagerV1: (),
         WpFractionalScaleV1: Weak<WlSurface>;
@@ -151,6 +157,8 @@ delegated! {
         ZwpPointerGestureSwipeV1: PointerGestureUserData<State>;
     PresentationState: WpPresentation: u32;
     PresentationFeedbackState: WpPresentationFeedback: ();
+    PrimarySelectionState: ZwpPrimarySelectionDeviceManagerV1: (),
+        ZwpPrimarySelectionDeviceV1: PrimaryDeviceUserData;
     RelativePointerManagerState: ZwpRelativePointerManagerV1: (),
         ZwpRelativePointerV1: RelativePointerUserData<State>;
     SeatState<State>: WlSeat: SeatUserData<State>, WlPointer: PointerUserData<State>,

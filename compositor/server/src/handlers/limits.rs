@@ -25,6 +25,10 @@ pub const MOST_REGION_RECTANGLES: u32 = 1024;
 pub const MOST_DAMAGE: usize = 256;
 /// Frame callbacks that wait for one surface.
 pub const MOST_CALLBACKS: usize = 1024;
+/// Kinds of content that one source of a selection or a drag offers.
+pub const MOST_KINDS: usize = 256;
+/// Bytes in the name of one.
+pub const LONGEST_KIND: usize = 1024;
 /// The largest scale of a buffer.
 pub const LARGEST_SCALE: i32 = 16;
 

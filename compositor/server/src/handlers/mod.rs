@@ -16,6 +16,7 @@ mod output;
 mod pointer_constraints;
 mod seat;
 mod security_context;
+mod selection_sources;
 mod session_lock;
 mod shortcuts_inhibit;
 mod small;

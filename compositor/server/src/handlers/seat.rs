@@ -17,6 +17,7 @@ impl SeatHandler for State {
     }
 
     fn focus_changed(&mut self, _seat: &Seat<State>, focused: Option<&WlSurface>) {
+        self.hide_selections(focused);
         self.selection_focus_changed(focused);
         self.shortcuts_focus_changed(focused);
     }

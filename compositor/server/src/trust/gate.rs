@@ -15,6 +15,7 @@ use smithay::{
                 pointer_constraints::zv1::server::zwp_pointer_constraints_v1::ZwpPointerConstraintsV1,
                 pointer_gestures::zv1::server::zwp_pointer_gestures_v1::ZwpPointerGesturesV1,
                 presentation_time::server::wp_presentation::WpPresentation,
+                primary_selection::zv1::server::zwp_primary_selection_device_manager_v1::ZwpPrimarySelectionDeviceManagerV1,
                 relative_pointer::zv1::server::zwp_relative_pointer_manager_v1::ZwpRelativePointerManagerV1,
                 single_pixel_buffer::v1::server::wp_single_pixel_buffer_manager_v1::WpSinglePixelBufferManagerV1,
                 tablet::zv2::server::zwp_tablet_manager_v2::ZwpTabletManagerV2,
@@ -47,7 +48,7 @@ use smithay::{
         output::{OutputManagerState, WlOutputData},
         pointer_constraints::PointerConstraintsState, pointer_gestures::PointerGesturesState,
         presentation::PresentationState, relative_pointer::RelativePointerManagerState,
-        seat::SeatGlobalData, selection::data_device::DataDeviceState,
+        seat::SeatGlobalData, selection::{data_device::DataDeviceState, primary_selection::{PrimaryDeviceManagerGlobalData, PrimarySelectionState}},
         shell::xdg::{XdgShellState, dialog::XdgDialogState}, shm::ShmState,
         single_pixel_buffer::SinglePixelBufferState, tablet_manager::TabletManagerState,
         text_input::TextInputManagerState, viewporter::ViewporterState,
@@ -152,6 +153,7 @@ gate! {
     XdgWmDialogV1: () => XdgDialogState;
     ZwpIdleInhibitManagerV1: () => IdleInhibitManagerState;
     ZwpKeyboardShortcutsInhibitManagerV1: () => KeyboardShortcutsInhibitState;
+    ZwpPrimarySelectionDeviceManagerV1: PrimaryDeviceManagerGlobalData => PrimarySelectionState;
     ZwpPointerConstraintsV1: () => PointerConstraintsState;
     ZwpRelativePointerManagerV1: () => RelativePointerManagerState;
     ZwpTabletManagerV2: () => TabletManagerState;

@@ -30,6 +30,7 @@ use wayland_client::{
 };
 use wayland_protocols::ext::data_control::v1::client::ext_data_control_offer_v1::ExtDataControlOfferV1;
 use wayland_protocols::ext::foreign_toplevel_list::v1::client::ext_foreign_toplevel_handle_v1::ExtForeignToplevelHandleV1;
+use wayland_protocols::wp::primary_selection::zv1::client::zwp_primary_selection_offer_v1::ZwpPrimarySelectionOfferV1;
 use wayland_protocols::xdg::shell::client::{
     xdg_surface::{self, XdgSurface},
     xdg_toplevel::{self, XdgToplevel},
@@ -334,6 +335,9 @@ where
     fn event_created_child(opcode: u16, handle: &QueueHandle<Told>) -> Arc<dyn ObjectData> {
         match P::interface().name {
             "wl_data_device" => handle.make_data::<WlDataOffer, ()>(()),
+            "zwp_primary_selection_device_v1" => {
+                handle.make_data::<ZwpPrimarySelectionOfferV1, ()>(())
+            }
             "ext_data_control_device_v1" => handle.make_data::<ExtDataControlOfferV1, ()>(()),
             "ext_foreign_toplevel_list_v1" => {
                 handle.make_data::<ExtForeignToplevelHandleV1, ()>(())
