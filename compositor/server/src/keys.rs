@@ -51,6 +51,8 @@ pub enum Action {
     MoveToWorkspace(u8),
     /// Take the shortcuts back that a program has for itself.
     TakeShortcuts,
+    /// In a window: have the host's shortcuts, too, or leave them to it.
+    HostShortcuts,
     /// Start a program, by a line for the shell.
     Run(Arc<str>),
 }
@@ -60,7 +62,7 @@ pub enum Action {
 pub struct Keys(BTreeMap<Chord, Action>);
 
 /// Those that there are when nothing else is said.
-const USUAL: [(&str, &str); 12] = [
+const USUAL: [(&str, &str); 13] = [
     ("Super+q", "close"),
     ("Super+Up", "maximize"),
     ("Super+f", "fullscreen"),
@@ -73,6 +75,7 @@ const USUAL: [(&str, &str); 12] = [
     ("Alt+Shift+Tab", "previous-window"),
     ("Super+Shift+Tab", "previous-window"),
     ("Super+Escape", "take-shortcuts"),
+    ("Super+Shift+Escape", "host-shortcuts"),
 ];
 
 impl Default for Keys {
@@ -168,7 +171,7 @@ impl FromStr for Action {
                 text,
                 "something that a shortcut does: write close, maximize, fullscreen, minimize, \
                  restore, tile-left, tile-right, next-window, previous-window, workspace N, \
-                 move-to-workspace N (1 to 9), take-shortcuts, run PROGRAM, or nothing",
+                 move-to-workspace N (1 to 9), take-shortcuts, host-shortcuts, run PROGRAM, or nothing",
             )
         };
         let workspace = |number: &str| match number.trim().parse() {
@@ -192,6 +195,7 @@ impl FromStr for Action {
                 "next-window" => Action::NextWindow,
                 "previous-window" => Action::PreviousWindow,
                 "take-shortcuts" => Action::TakeShortcuts,
+                "host-shortcuts" => Action::HostShortcuts,
                 _ => return Err(wrong()),
             },
         })

@@ -25,6 +25,7 @@ impl State {
             (Action::NextWindow, _) => self.focus_next(false),
             (Action::PreviousWindow, _) => self.focus_next(true),
             (Action::Workspace(number), _) => self.show_workspace(number),
+            (Action::HostShortcuts, _) => self.backend.toggle_host_shortcuts(),
             (Action::Nothing | Action::TakeShortcuts, _) | (_, None) => {}
             (Action::Close, Some(id)) => {
                 if let Some(window) = self.windows.get(id) {
