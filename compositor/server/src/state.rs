@@ -75,7 +75,7 @@ use crate::{
         output_management::OutputManagement,
     },
     render::{cursor::Cursor, frame_decoration::FrameTheme},
-    shell::{layers::Panels, lock::Lock, stack::WindowStack},
+    shell::{homes::Homes, layers::Panels, lock::Lock, stack::WindowStack},
 };
 
 /// Bytes of events that a client may leave unread beside what its socket holds, before it is cut
@@ -138,6 +138,8 @@ pub struct State {
     pub(crate) backend: Backend,
     /// All outputs.
     pub outputs: Outputs,
+    /// Windows that are away from their outputs.
+    pub(crate) homes: Homes,
     /// Another terminal has the screen, so that nothing is drawn.
     pub(crate) shown_elsewhere: bool,
     /// The `xdg_surface` whose request is being handled; Smithay does not hand it on.
@@ -308,6 +310,7 @@ impl State {
             domains: Domains::from_config(&config.domains),
             theme: FrameTheme::new(&config.frame, config.background.0),
             outputs: Outputs::default(),
+            homes: Homes::default(),
             shown_elsewhere: false,
             config,
             loop_handle,

@@ -255,6 +255,8 @@ where
         age: usize,
         scene: &Scene<'_>,
     ) -> Result<(Damage<'a>, RenderElementStates), DrawError> {
+        #[cfg(test)]
+        faults::fail().map_err(|e| failed(self.name, "cannot draw")(&e))?;
         let elements = elements::build(&mut self.renderer, scene);
         let mut target = self
             .renderer
@@ -317,4 +319,34 @@ where
 
 pub(super) fn in_memory(size: Size<i32, Physical>) -> Size<i32, Buffer> {
     Size::from((size.w, size.h))
+}
+
+/// Faults that no renderer here has when it is wanted.
+#[cfg(test)]
+pub(super) mod faults {
+    use std::cell::Cell;
+
+    thread_local! {
+        static LEFT: Cell<u32> = const { Cell::new(0) };
+    }
+
+    /// Let so many pictures of this thread fail.
+    pub(in crate::backend) fn next(count: u32) {
+        LEFT.set(count);
+    }
+
+    /// How many are still to fail.
+    pub(in crate::backend) fn left() -> u32 {
+        LEFT.get()
+    }
+
+    pub(super) fn fail() -> Result<(), &'static str> {
+        match LEFT.get() {
+            0 => Ok(()),
+            left => {
+                LEFT.set(left - 1);
+                Err("it was to fail")
+            }
+        }
+    }
 }

@@ -9,6 +9,7 @@ pub mod drm;
 pub mod headless;
 #[cfg(feature = "nested")]
 pub mod nested;
+pub mod remedy;
 
 use std::time::Duration;
 

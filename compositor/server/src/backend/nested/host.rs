@@ -77,6 +77,9 @@ pub(super) trait Host {
         scene: &Scene<'_>,
     ) -> Result<Rendered, BackendError>;
 
+    /// Draw the next picture of a window as a whole, into new memory.
+    fn forget_pictures(&mut self, window: WindowId);
+
     /// Have all keys, those of the host's own shortcuts, too, or leave those to the host.
     fn hold_shortcuts(&mut self, hold: bool);
 

@@ -21,7 +21,11 @@ use smithay::{
     utils::{Physical, Point, Size},
 };
 
-use super::{BackendError, FoundOutput, Rendered, drawer::Drawer};
+use super::{
+    BackendError, FoundOutput, Rendered,
+    drawer::Drawer,
+    remedy::{Remedied, Remedy, renew},
+};
 use crate::{
     config::{Config, OutputSize},
     image::Image,
@@ -172,6 +176,13 @@ impl Nested {
     pub fn capture(&mut self, output: &Output, scene: &Scene<'_>) -> Result<Image, BackendError> {
         let drawn = self.drawer.draw(output, scene).and_then(|_| self.drawer.read_back(output));
         drawn.map_err(|e| error("cannot draw a picture to look at")(&e))
+    }
+
+    /// Put a new renderer in the place of one that fails, and memory that suits it.
+    pub fn remedy(&mut self, remedy: Remedy) -> Result<Remedied, BackendError> {
+        let remedied = renew(&mut self.drawer, remedy)?;
+        self.windows.values().for_each(|window| self.host.forget_pictures(window.id));
+        Ok(remedied)
     }
 
     /// Have the keys of the host's own shortcuts, or leave them to it again.

@@ -304,6 +304,10 @@ impl Host for Wayland {
         Ok(Rendered { changed: true, tells_when_seen: true, states })
     }
 
+    fn forget_pictures(&mut self, id: WindowId) {
+        self.client.window_mut(id).into_iter().for_each(|window| window.pictures.forget());
+    }
+
     fn hold_shortcuts(&mut self, hold: bool) {
         self.client.seat.holds_shortcuts = hold;
         self.client.inhibit_shortcuts();

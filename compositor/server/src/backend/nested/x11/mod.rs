@@ -201,6 +201,11 @@ impl Host for X11 {
         Ok(rendered)
     }
 
+    fn forget_pictures(&mut self, id: WindowId) {
+        let window = self.windows.iter_mut().find(|window| window.id == id);
+        window.into_iter().for_each(|window| window.pictures.forget());
+    }
+
     fn hold_shortcuts(&mut self, hold: bool) {
         self.holds_shortcuts = hold;
         self.grab_keyboard();
