@@ -27,6 +27,7 @@ impl State {
             (Action::Workspace(number), _) => self.show_workspace(number),
             (Action::TakeShortcuts, _) => self.take_back(),
             (Action::CopyOut | Action::PasteIn, _) => {}
+            (Action::HostShortcuts, _) => self.backend.toggle_host_shortcuts(),
             (Action::Nothing, _) | (_, None) => {}
             (Action::Allow, Some(id)) => self.allow(id),
             (Action::WholeScreen, Some(id)) => self.toggle_whole_screen(id),

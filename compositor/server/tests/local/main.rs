@@ -4,6 +4,7 @@ mod capture;
 mod client;
 mod clipboard;
 mod devices;
+mod homes;
 mod identity;
 mod layers;
 mod lock;

@@ -89,7 +89,11 @@ impl State {
             id.into_iter().for_each(|id| self.remove_output(id));
         }
         for found in difference.appeared {
-            tracing::info!(output = %found.output.name(), "an output is there");
+            let name = found.output.name();
+            // Its screen may have been lost without anybody telling.
+            let lost = self.outputs.by_name(&name).map(|view| view.id);
+            lost.into_iter().for_each(|id| self.remove_output(id));
+            tracing::info!(output = %name, "an output is there");
             self.add_output(found);
         }
     }
