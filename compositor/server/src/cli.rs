@@ -7,7 +7,8 @@ use clap::{Parser, ValueEnum};
 use crate::{
     backend::BackendKind,
     config::{
-        self, Config, ConfigError, DomainConfig, DomainName, OutputSize, RendererChoice, SocketName,
+        self, Config, ConfigError, DomainClipboard, DomainConfig, DomainName, OutputSize,
+        RendererChoice, SocketName,
     },
     domain::{AnyDomain, DomainAddress},
     outputs::settings::OutputConfig,
@@ -164,7 +165,9 @@ impl Cli {
                 _ => {
                     let taken: Vec<_> = config.domains.iter().map(|domain| domain.colour).collect();
                     let (name, colour) = (name.clone(), config::free_colour(&taken));
-                    config.domains.push(DomainConfig { name, colour, address, staged: false });
+                    let clipboard = DomainClipboard::default();
+                    let domain = DomainConfig { name, colour, address, staged: false, clipboard };
+                    config.domains.push(domain);
                 }
             }
         }

@@ -331,7 +331,7 @@ impl State {
                     .raw_latin_sym_or_raw_current_sym()
                     .and_then(|keysym| state.config.keys.action(held, keysym))
                     .filter(|action| {
-                        !state.is_locked() && (!inhibited || *action == Action::TakeShortcuts)
+                        !state.is_locked() && (!inhibited || action.is_never_inhibited())
                     });
                 action.map(Asked::Action)
             };

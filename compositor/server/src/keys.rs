@@ -1,6 +1,6 @@
 //! Keyboard shortcuts: which keys do what.
 
-use std::{collections::BTreeMap, str::FromStr, sync::Arc};
+use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer};
 use smithay::input::keyboard::{Keysym, ModifiersState, keysyms, xkb};
@@ -51,6 +51,10 @@ pub enum Action {
     MoveToWorkspace(u8),
     /// Take the shortcuts back that a program has for itself.
     TakeShortcuts,
+    /// Take what is in the clipboard of its domain, to be pasted into another one.
+    CopyOut,
+    /// Let its domain paste what was taken, once.
+    PasteIn,
     /// Start a program, by a line for the shell.
     Run(Arc<str>),
 }
@@ -60,7 +64,7 @@ pub enum Action {
 pub struct Keys(BTreeMap<Chord, Action>);
 
 /// Those that there are when nothing else is said.
-const USUAL: [(&str, &str); 12] = [
+const USUAL: [(&str, &str); 14] = [
     ("Super+q", "close"),
     ("Super+Up", "maximize"),
     ("Super+f", "fullscreen"),
@@ -73,6 +77,8 @@ const USUAL: [(&str, &str); 12] = [
     ("Alt+Shift+Tab", "previous-window"),
     ("Super+Shift+Tab", "previous-window"),
     ("Super+Escape", "take-shortcuts"),
+    ("Super+Shift+c", "copy-out"),
+    ("Super+Shift+v", "paste-in"),
 ];
 
 impl Default for Keys {
@@ -113,6 +119,32 @@ impl Keys {
             key: key.raw(),
         };
         self.0.get(&chord).cloned().filter(|action| *action != Action::Nothing)
+    }
+
+    /// The first shortcut that does this.
+    pub fn chord(&self, action: &Action) -> Option<Chord> {
+        self.0.iter().find(|(_, other)| *other == action).map(|(chord, _)| *chord)
+    }
+}
+
+impl Action {
+    /// Whether it works even while a program has all shortcuts for itself, because it is a person's
+    /// own word on what a program gets.
+    pub fn is_never_inhibited(&self) -> bool {
+        matches!(self, Action::TakeShortcuts | Action::CopyOut | Action::PasteIn)
+    }
+}
+
+impl fmt::Display for Chord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let held = [
+            (self.logo, "Super+"),
+            (self.control, "Ctrl+"),
+            (self.alt, "Alt+"),
+            (self.shift, "Shift+"),
+        ];
+        held.iter().filter(|(is_held, _)| *is_held).try_for_each(|(_, name)| f.write_str(name))?;
+        f.write_str(&xkb::keysym_get_name(Keysym::from(self.key)))
     }
 }
 
@@ -168,7 +200,8 @@ impl FromStr for Action {
                 text,
                 "something that a shortcut does: write close, maximize, fullscreen, minimize, \
                  restore, tile-left, tile-right, next-window, previous-window, workspace N, \
-                 move-to-workspace N (1 to 9), take-shortcuts, run PROGRAM, or nothing",
+                 move-to-workspace N (1 to 9), take-shortcuts, copy-out, paste-in, run PROGRAM, \
+                 or nothing",
             )
         };
         let workspace = |number: &str| match number.trim().parse() {
@@ -192,6 +225,8 @@ impl FromStr for Action {
                 "next-window" => Action::NextWindow,
                 "previous-window" => Action::PreviousWindow,
                 "take-shortcuts" => Action::TakeShortcuts,
+                "copy-out" => Action::CopyOut,
+                "paste-in" => Action::PasteIn,
                 _ => return Err(wrong()),
             },
         })
@@ -222,6 +257,9 @@ mod tests {
         assert_eq!(chord("Super+Shift+Left"), chord("shift+SUPER+left"));
         assert_eq!(chord("Super+Q"), chord("Super+q"));
         assert_ne!(chord("Super+q"), chord("Ctrl+q"));
+        for text in ["Super+Shift+v", "Ctrl+Alt+Delete", "Super+Left"] {
+            assert_eq!(chord(text).to_string(), text);
+        }
         for wrong in ["", "Super+", "Hyper+q", "Super+no-such-key", "Super"] {
             assert!(wrong.parse::<Chord>().is_err(), "{wrong}");
         }

@@ -76,6 +76,7 @@ use crate::{
     },
     render::{cursor::Cursor, frame_decoration::FrameTheme},
     shell::{layers::Panels, lock::Lock, stack::WindowStack},
+    trust::{crossing::Crossing, notes::Notes},
 };
 
 /// Bytes of events that a client may leave unread beside what its socket holds, before it is cut
@@ -131,6 +132,9 @@ pub struct State {
     /// The surface under the pointer, and where it lies, as its client was told.
     pub(crate) pointer_focus: Option<(WlSurface, Point<f64, Logical>)>,
     pub(crate) selections: SelectionOwners,
+    /// What is on its way from one domain to another.
+    pub(crate) crossing: Crossing,
+    pub(crate) notes: Notes,
     pub(crate) captures: Captures,
     pub(crate) foreign_toplevels: ForeignToplevels,
     pub(crate) cursor: Cursor,
@@ -334,6 +338,8 @@ impl State {
             pointer_location: Point::default(),
             pointer_focus: None,
             selections: SelectionOwners::default(),
+            crossing: Crossing::default(),
+            notes: Notes::default(),
             captures: Captures::default(),
             foreign_toplevels: ForeignToplevels::default(),
             cursor: Cursor::new(show_cursor),

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::DomainName;
+use super::{DomainClipboard, DomainName};
 use crate::{colour::Colour, domain::DomainAddress};
 
 /// One domain.
@@ -17,6 +17,8 @@ pub struct DomainConfig {
     /// Whether copies of its pages are shown, taken at each commit, so that what it writes after
     /// one is not seen before the next. Costs a copy of every frame.
     pub staged: bool,
+    /// Whether a person may copy out of it, and paste into it.
+    pub clipboard: DomainClipboard,
 }
 
 /// Colours for domains that were given none, by their order: far apart in hue, calm, and dark
@@ -53,16 +55,18 @@ pub(super) fn read<'de, D: serde::Deserializer<'de>>(
         address: Option<DomainAddress>,
         #[serde(default)]
         staged: bool,
+        #[serde(default)]
+        clipboard: DomainClipboard,
     }
     let written = Vec::<Written>::deserialize(from)?;
     let mut taken: Vec<_> = written.iter().filter_map(|domain| domain.colour).collect();
-    let read = |Written { name, colour, address, staged }: Written| {
+    let read = |Written { name, colour, address, staged, clipboard }: Written| {
         let colour = colour.unwrap_or_else(|| {
             let colour = free_colour(&taken);
             taken.push(colour);
             colour
         });
-        DomainConfig { name, colour, address, staged }
+        DomainConfig { name, colour, address, staged, clipboard }
     };
     Ok(written.into_iter().map(read).collect())
 }

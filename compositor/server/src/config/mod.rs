@@ -1,5 +1,6 @@
 //! The configuration: what can be set, and what it is when it is not set.
 
+mod clipboard;
 mod domains;
 mod file;
 mod values;
@@ -8,6 +9,7 @@ use serde::Deserialize;
 
 use crate::{colour::Colour, domain::AnyDomain, keys::Keys, outputs::settings::OutputConfig};
 
+pub use clipboard::{ClipboardConfig, DomainClipboard, LargestCopy, MimeType, Seconds};
 pub use domains::{DomainConfig, domain_colour, free_colour};
 pub use file::ConfigError;
 pub use values::{
@@ -40,6 +42,8 @@ pub struct Config {
     pub keyboard: KeyboardConfig,
     /// Keyboard shortcuts, beside those that are usual or in their place.
     pub keys: Keys,
+    /// What a person may carry from one domain to another.
+    pub clipboard: ClipboardConfig,
     /// The domains whose windows are shown.
     #[serde(rename = "domain", deserialize_with = "domains::read")]
     pub domains: Vec<DomainConfig>,

@@ -25,6 +25,8 @@ impl State {
             (Action::NextWindow, _) => self.focus_next(false),
             (Action::PreviousWindow, _) => self.focus_next(true),
             (Action::Workspace(number), _) => self.show_workspace(number),
+            (Action::CopyOut, _) => self.copy_out(),
+            (Action::PasteIn, _) => self.paste_in(),
             (Action::Nothing | Action::TakeShortcuts, _) | (_, None) => {}
             (Action::Close, Some(id)) => {
                 if let Some(window) = self.windows.get(id) {

@@ -3,6 +3,7 @@
 mod capture;
 mod client;
 mod clipboard;
+mod crossing;
 mod devices;
 mod layers;
 mod lock;
