@@ -172,10 +172,14 @@ fn a_new_copy_takes_the_place_of_the_one_before() {
     let mut web = Program::new(&mut server, Some("web"), "web");
     work.copy_out(&mut server, TEXT, b"the first");
     told(&mut server, "text, 9 bytes");
+    web.focus(&mut server);
+    paste_in(&mut server);
+    let first = web.offer(&mut server).expect("it is offered");
     work.copy_out(&mut server, TEXT, b"the second");
     told(&mut server, "text, 10 bytes");
     web.focus(&mut server);
     paste_in(&mut server);
-    let offer = web.offer(&mut server).expect("it is offered");
-    assert_eq!(web.paste(&mut server, &offer, TEXT), b"the second");
+    let second = web.offer(&mut server).expect("it is offered");
+    assert_eq!(web.paste(&mut server, &first, TEXT), b"", "that is gone");
+    assert_eq!(web.paste(&mut server, &second, TEXT), b"the second");
 }
