@@ -1,9 +1,6 @@
 //! What the compositor keeps of each Wayland client.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper_dmabuf::grant::ForeignMemory;
 use smithay::{
@@ -15,7 +12,13 @@ use smithay::{
     wayland::compositor::CompositorClientState,
 };
 
-use crate::{domain::Domain, trust::policy::Offer};
+use crate::{
+    domain::Domain,
+    trust::{
+        account::{Account, Counted},
+        policy::Offer,
+    },
+};
 
 /// Where a client comes from. Settled when it connects, by the socket it came through; nothing
 /// that the client says can change it.
@@ -46,7 +49,8 @@ pub struct ClientState {
     pub origin: ClientOrigin,
     /// The memory that its grant references refer to, as its link introduced it.
     memory: Mutex<Option<Arc<dyn ForeignMemory>>>,
-    surfaces: AtomicUsize,
+    /// What it has, which counts for its domain, too.
+    account: Account,
     /// It came by the socket of a sandbox.
     confined: bool,
 }
@@ -56,8 +60,8 @@ impl ClientState {
     pub fn new(origin: ClientOrigin, memory: Option<Arc<dyn ForeignMemory>>) -> ClientState {
         let compositor = CompositorClientState::default();
         let memory = Mutex::new(memory);
-        let surfaces = AtomicUsize::new(0);
-        ClientState { compositor, origin, memory, surfaces, confined: false }
+        let account = Account::default();
+        ClientState { compositor, origin, memory, account, confined: false }
     }
 
     /// The same for one that came by the socket of a sandbox: it is not trusted.
@@ -70,14 +74,27 @@ impl ClientState {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Count a new surface. How many there are now.
-    pub fn surface_created(&self) -> usize {
-        self.surfaces.fetch_add(1, Ordering::Relaxed) + 1
+    /// The client has one more of something. Whether its domain may have so many; it is counted
+    /// either way, until the client ends.
+    pub fn begin(&self, what: Counted) -> bool {
+        self.account.add(what);
+        let Some(domain) = self.origin.domain() else { return true };
+        let may_be = domain.account.count(what) < what.limit(&domain.limits());
+        domain.account.add(what);
+        may_be
     }
 
-    /// Count a surface that is gone.
-    pub fn surface_destroyed(&self) {
-        self.surfaces.fetch_sub(1, Ordering::Relaxed);
+    /// The client has one fewer.
+    pub fn end(&self, what: Counted) {
+        self.account.end(what, 1);
+        if let Some(domain) = self.origin.domain() {
+            domain.account.end(what, 1);
+        }
+    }
+
+    /// How many the client has.
+    pub fn count(&self, what: Counted) -> u32 {
+        self.account.count(what)
     }
 }
 
@@ -87,6 +104,13 @@ impl ClientData for ClientState {
     }
 
     fn disconnected(&self, id: ClientId, reason: DisconnectReason) {
+        // What it still had is not told of one by one any more.
+        for what in Counted::ALL {
+            let left = self.account.take(what);
+            if let Some(domain) = self.origin.domain() {
+                domain.account.end(what, left);
+            }
+        }
         // Smithay keeps this data for as long as the client was the last to have the clipboard.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).take();
         match reason {

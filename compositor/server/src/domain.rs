@@ -14,7 +14,9 @@ use crate::{
     colour::Colour,
     config::{Config, DomainConfig},
     trust::{
+        account::Account,
         consent::{Consent, Unasked},
+        limits::{DomainLimits, LimitRules},
         policy::{Offer, Policy, ProtocolRules},
     },
 };
@@ -27,6 +29,8 @@ pub struct Domain {
     pub id: DomainId,
     /// Its name, shown first on every frame.
     pub name: String,
+    /// What its programs have.
+    pub account: Account,
     /// Whoever holds the domain sees a change of the configuration.
     settings: Mutex<DomainSettings>,
 }
@@ -42,12 +46,14 @@ pub struct DomainSettings {
     pub policy: Arc<Policy>,
     /// What its windows have without a person's consent.
     pub unasked: Unasked,
+    /// How much it may have.
+    pub limits: DomainLimits,
 }
 
 impl Domain {
     /// A domain.
     pub fn new(id: DomainId, name: String, settings: DomainSettings) -> Domain {
-        Domain { id, name, settings: Mutex::new(settings) }
+        Domain { id, name, account: Account::default(), settings: Mutex::new(settings) }
     }
 
     /// How it is set now.
@@ -63,6 +69,11 @@ impl Domain {
     /// Whether copies of its pages are shown.
     pub fn is_staged(&self) -> bool {
         self.lock().staged
+    }
+
+    /// How much it may have.
+    pub fn limits(&self) -> DomainLimits {
+        self.lock().limits
     }
 
     /// Whether its windows have this without a person's consent.
@@ -93,14 +104,16 @@ impl DomainSettings {
             staged: this.staged,
             policy: Arc::new(Policy::new(&all.protocols, &this.protocols)),
             unasked: this.unasked,
+            limits: DomainLimits::new(&all.limits, &this.limits),
         }
     }
 
     /// Of one of which nothing is said, with this colour.
     pub fn of_another(all: &Config, colour: Colour) -> DomainSettings {
         let policy = Policy::new(&all.protocols, &ProtocolRules::default());
-        let unasked = Unasked::default();
-        DomainSettings { colour, staged: false, policy: Arc::new(policy), unasked }
+        let limits = DomainLimits::new(&all.limits, &LimitRules::default());
+        let (policy, unasked) = (Arc::new(policy), Unasked::default());
+        DomainSettings { colour, staged: false, policy, unasked, limits }
     }
 }
 

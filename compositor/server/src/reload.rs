@@ -100,7 +100,7 @@ impl State {
             Change::DomainRemoved(name) => self.domain_removed(name),
             Change::DomainAdded(domain) => return self.domain_added(domain),
             Change::DomainChanged(domain) => self.domain_changed(domain),
-            Change::Protocols => self.protocols_changed(),
+            Change::Protocols | Change::Limits => self.rules_changed(),
             Change::AnyDomain => return self.any_domain_changed(),
             Change::AtNextStart(_) => {}
         }

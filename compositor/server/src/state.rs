@@ -80,7 +80,9 @@ use crate::{
     render::{cursor::Cursor, frame_decoration::FrameTheme, identity_bar::IdentityBar},
     shell::{homes::Homes, layers::Panels, lock::Lock, stack::WindowStack},
     trust::{
+        account::Counted,
         consent::Consents,
+        crossing::Crossing,
         gate::{OlderVersions, newest_of},
         notes::Notes,
     },
@@ -149,6 +151,9 @@ pub struct State {
     /// The surface under the pointer, and where it lies, as its client was told.
     pub(crate) pointer_focus: Option<(WlSurface, Point<f64, Logical>)>,
     pub(crate) selections: SelectionOwners,
+    /// What is on its way from one domain to another.
+    pub(crate) crossing: Crossing,
+    pub(crate) notes: Notes,
     pub(crate) captures: Captures,
     pub(crate) foreign_toplevels: ForeignToplevels,
     pub(crate) cursor: Cursor,
@@ -156,7 +161,6 @@ pub struct State {
     pub(crate) identity_bar: IdentityBar,
     /// Who has the focus may have changed, or what is known of it.
     pub(crate) identity_bar_due: bool,
-    pub(crate) notes: Notes,
     pub(crate) consents: Consents,
     pub(crate) backend: Backend,
     /// All outputs.
@@ -357,12 +361,13 @@ impl State {
             pointer_location: Point::default(),
             pointer_focus: None,
             selections: SelectionOwners::default(),
+            crossing: Crossing::default(),
+            notes: Notes::default(),
             captures: Captures::default(),
             foreign_toplevels: ForeignToplevels::default(),
             cursor: Cursor::new(show_cursor),
             identity_bar: IdentityBar::default(),
             identity_bar_due: true,
-            notes: Notes::default(),
             consents: Consents::default(),
             backend,
             xdg_surface_in_request: None,
@@ -393,7 +398,12 @@ impl State {
         origin: ClientOrigin,
         memory: Arc<dyn ForeignMemory>,
     ) -> io::Result<Client> {
-        self.display_handle.insert_client(stream, Arc::new(ClientState::new(origin, Some(memory))))
+        let data = Arc::new(ClientState::new(origin, Some(memory)));
+        if !data.begin(Counted::Client) {
+            data.end(Counted::Client);
+            return Err(io::Error::other(Counted::Client.too_many()));
+        }
+        self.display_handle.insert_client(stream, data)
     }
 
     /// What has to happen at the end of every turn of the event loop.

@@ -294,15 +294,25 @@ fn print(cli: &Cli, answer: Answer) -> anyhow::Result<()> {
             }),
         ),
         Answer::Domains(domains) => table(
-            &["NAME", "NUMBER", "COLOUR", "STATE", "CLIENTS", "WINDOWS", "ADDRESS"],
+            &[
+                "NAME", "NUMBER", "COLOUR", "STATE", "CLIENTS", "WINDOWS", "SURFACES", "POOLS",
+                "BUFFERS", "IDS", "PAGES", "ADDRESS",
+            ],
             domains.into_iter().map(|domain| {
+                let of = |count: u32, limit: u32| format!("{count}/{limit}");
+                let limits = domain.limits;
                 vec![
                     domain.name,
                     domain.number.to_string(),
                     domain.colour.to_string(),
                     format!("{:?}", domain.state).to_lowercase(),
-                    domain.clients.to_string(),
-                    domain.windows.to_string(),
+                    of(domain.clients as u32, limits.clients),
+                    of(domain.windows as u32, limits.windows),
+                    of(domain.surfaces, limits.surfaces),
+                    of(domain.pools, limits.pools),
+                    of(domain.buffers, limits.buffers),
+                    of(domain.ids, limits.ids),
+                    of(domain.pages, limits.pages),
                     domain.address.unwrap_or_default(),
                 ]
             }),

@@ -33,6 +33,8 @@ pub enum Change {
     DomainChanged(DomainConfig),
     /// What all domains' programs are offered.
     Protocols,
+    /// How much each domain may have.
+    Limits,
     /// Which domains are shown that are not configured one by one.
     AnyDomain,
     /// Something that counts only when the compositor starts.
@@ -53,6 +55,7 @@ impl fmt::Display for Change {
             Change::DomainAdded(domain) => write!(f, "domain {} added", domain.name),
             Change::DomainChanged(domain) => write!(f, "domain {}", domain.name),
             Change::Protocols => f.write_str("protocols"),
+            Change::Limits => f.write_str("limits"),
             Change::AnyDomain => f.write_str("any_domain"),
             Change::AtNextStart(what) => f.write_str(what),
         }
@@ -80,6 +83,7 @@ pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
     let outputs = |config: &Config| (config.size, config.refresh, config.outputs.clone());
     note(outputs(old) != outputs(new), Change::Outputs);
     note(old.protocols != new.protocols, Change::Protocols);
+    note(old.limits != new.limits, Change::Limits);
     domains(&old.domains, &new.domains, &mut changes);
     if old.any_domain != new.any_domain {
         changes.push(Change::AnyDomain);
@@ -135,6 +139,7 @@ mod tests {
             ("[[output]]\nscale = 2", "outputs"),
             ("[[domain]]\nname = \"a\"", "domain a added"),
             ("[protocols]\naccelerated = false", "protocols"),
+            ("[limits]\nids = 5", "limits"),
             ("any_domain = \"xen\"", "any_domain"),
         ] {
             assert_eq!(changes("", text), [expected], "{text}");

@@ -2,11 +2,11 @@
 
 use serde::Deserialize;
 
-use super::DomainName;
+use super::{DomainClipboard, DomainName};
 use crate::{
     colour::Colour,
     domain::DomainAddress,
-    trust::{consent::Unasked, policy::ProtocolRules},
+    trust::{consent::Unasked, limits::LimitRules, policy::ProtocolRules},
 };
 
 /// One domain.
@@ -25,13 +25,25 @@ pub struct DomainConfig {
     pub protocols: ProtocolRules,
     /// What its windows have without a person's consent.
     pub unasked: Unasked,
+    /// How much it may have, beside what is said for all domains or in its place.
+    pub limits: LimitRules,
+    /// Whether a person may copy out of it, and paste into it.
+    pub clipboard: DomainClipboard,
 }
 
 impl DomainConfig {
     /// A domain of which no more is said.
     pub fn new(name: DomainName, colour: Colour, address: Option<DomainAddress>) -> DomainConfig {
-        let (protocols, unasked) = (ProtocolRules::default(), Unasked::default());
-        DomainConfig { name, colour, address, staged: false, protocols, unasked }
+        DomainConfig {
+            name,
+            colour,
+            address,
+            staged: false,
+            protocols: ProtocolRules::default(),
+            unasked: Unasked::default(),
+            limits: LimitRules::default(),
+            clipboard: DomainClipboard::default(),
+        }
     }
 }
 
@@ -73,16 +85,29 @@ pub(super) fn read<'de, D: serde::Deserializer<'de>>(
         protocols: ProtocolRules,
         #[serde(default)]
         unasked: Unasked,
+        #[serde(default)]
+        limits: LimitRules,
+        #[serde(default)]
+        clipboard: DomainClipboard,
     }
     let written = Vec::<Written>::deserialize(from)?;
     let mut taken: Vec<_> = written.iter().filter_map(|domain| domain.colour).collect();
-    let read = |Written { name, colour, address, staged, protocols, unasked }: Written| {
+    let read = |Written {
+                    name,
+                    colour,
+                    address,
+                    staged,
+                    protocols,
+                    unasked,
+                    limits,
+                    clipboard,
+                }: Written| {
         let colour = colour.unwrap_or_else(|| {
             let colour = free_colour(&taken);
             taken.push(colour);
             colour
         });
-        DomainConfig { name, colour, address, staged, protocols, unasked }
+        DomainConfig { name, colour, address, staged, protocols, unasked, limits, clipboard }
     };
     Ok(written.into_iter().map(read).collect())
 }

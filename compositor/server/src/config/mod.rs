@@ -1,5 +1,6 @@
 //! The configuration: what can be set, and what it is when it is not set.
 
+mod clipboard;
 mod difference;
 mod domains;
 mod file;
@@ -8,11 +9,16 @@ mod values;
 use serde::Deserialize;
 
 use crate::{
-    colour::Colour, devices::DeviceConfig, domain::AnyDomain, keys::Keys,
-    outputs::settings::OutputConfig, render::frame_decoration::FrameTheme,
-    trust::policy::ProtocolRules,
+    colour::Colour,
+    devices::DeviceConfig,
+    domain::AnyDomain,
+    keys::Keys,
+    outputs::settings::OutputConfig,
+    render::frame_decoration::FrameTheme,
+    trust::{limits::LimitRules, policy::ProtocolRules},
 };
 
+pub use clipboard::{ClipboardConfig, DomainClipboard, LargestCopy, MimeType, Seconds};
 pub use difference::{Change, difference};
 pub use domains::{DomainConfig, domain_colour, free_colour};
 pub use file::ConfigError;
@@ -51,11 +57,15 @@ pub struct Config {
     pub devices: Vec<DeviceConfig>,
     /// Keyboard shortcuts, beside those that are usual or in their place.
     pub keys: Keys,
+    /// What a person may carry from one domain to another.
+    pub clipboard: ClipboardConfig,
     /// The domains whose windows are shown.
     #[serde(rename = "domain", deserialize_with = "domains::read")]
     pub domains: Vec<DomainConfig>,
     /// What all domains' programs are offered.
     pub protocols: ProtocolRules,
+    /// How much each domain may have.
+    pub limits: LimitRules,
     /// Which other domains are shown, each by its own name and a free colour.
     pub any_domain: Option<AnyDomain>,
 }

@@ -9,7 +9,7 @@ use crate::{
     config::OutputSize,
     domain::LinkState,
     outputs::settings::{OutputPosition, OutputScale, OutputTransform},
-    trust::{policy::DecidedBy, protocols::Class},
+    trust::{limits::DomainLimits, policy::DecidedBy, protocols::Class},
 };
 
 /// What is appended to the name of the Wayland socket to make the control socket's.
@@ -244,6 +244,18 @@ pub struct DomainReport {
     pub clients: usize,
     /// How many windows they have.
     pub windows: usize,
+    /// How many surfaces.
+    pub surfaces: u32,
+    /// How many pools of memory.
+    pub pools: u32,
+    /// How many buffers in those.
+    pub buffers: u32,
+    /// How many buffers they share by ID.
+    pub ids: u32,
+    /// How many pages those have.
+    pub pages: u32,
+    /// How much of each there may be.
+    pub limits: DomainLimits,
 }
 
 /// One protocol, and whether a domain is offered it.

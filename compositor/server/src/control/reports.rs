@@ -6,6 +6,7 @@ use super::messages::{DomainReport, Geometry, WindowReport};
 use crate::{
     client::{ClientOrigin, ClientState},
     state::State,
+    trust::account::Counted,
 };
 
 impl From<Rectangle<i32, Logical>> for Geometry {
@@ -38,6 +39,10 @@ impl State {
             .iter()
             .map(|known| {
                 let origin = ClientOrigin::Domain(known.domain.clone());
+                let (account, shared) = (
+                    &known.domain.account,
+                    self.hyper_dmabuf().importer().account(known.domain.id),
+                );
                 DomainReport {
                     name: known.domain.name.clone(),
                     number: known.domain.id.number(),
@@ -46,6 +51,12 @@ impl State {
                     state: known.link,
                     clients: clients.iter().filter(|other| **other == origin).count(),
                     windows: self.windows.count_from(&origin),
+                    surfaces: account.count(Counted::Surface),
+                    pools: account.count(Counted::Pool),
+                    buffers: account.count(Counted::Buffer),
+                    ids: shared.buffers,
+                    pages: shared.pages,
+                    limits: known.domain.limits(),
                 }
             })
             .collect()

@@ -50,9 +50,9 @@ impl State {
         }
     }
 
-    /// What all domains' programs are offered is configured differently. Programs keep what they have
-    /// bound; each learns the rest when it connects anew.
-    pub(crate) fn protocols_changed(&mut self) {
+    /// What all domains' programs are offered, or may have, is configured differently. Programs keep
+    /// what they have bound and have; each learns the rest when it connects anew or asks for more.
+    pub(crate) fn rules_changed(&mut self) {
         for known in self.domains.iter() {
             let configured =
                 self.config.domains.iter().find(|config| *config.name == *known.domain.name);

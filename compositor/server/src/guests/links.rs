@@ -8,7 +8,7 @@ use std::{
 use hyper_dmabuf::{
     domain::DomainId,
     grant::ForeignMemory,
-    link::{Limits, Link, LinkEvent, Role, Transport},
+    link::{Link, LinkEvent, Role, Transport},
 };
 use smithay::reexports::calloop::RegistrationToken;
 
@@ -91,7 +91,7 @@ impl State {
         }
         let display = self.protocols.hyper_dmabuf.domain();
         let role = Role::Display { guest: domain.id, display };
-        let link = match Link::new(transport, role, Limits::default()) {
+        let link = match Link::new(transport, role, domain.limits().link()) {
             Ok(link) => link,
             Err(error) => {
                 tracing::warn!(domain = %domain.name, %error, "cannot begin a link");

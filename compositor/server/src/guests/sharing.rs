@@ -1,6 +1,6 @@
 //! What clients may share: the compositor's half of `hyper_dmabuf_v1`, `wl_shm` and dma-bufs.
 
-use hyper_dmabuf::{domain::DomainId, import::Limits};
+use hyper_dmabuf::domain::DomainId;
 use smithay::{
     backend::allocator::dmabuf::Dmabuf,
     delegate_dmabuf,
@@ -30,7 +30,9 @@ impl HyperDmabufHandler for State {
             Some(domain) => (domain.id, Show::Direct),
             None => (self.protocols.hyper_dmabuf.domain(), Show::Direct),
         };
-        Some(Origin { domain, memory: data.memory(), limits: Limits::default(), show })
+        let limits = data.origin.domain().map(|domain| domain.limits().import());
+        let limits = limits.unwrap_or_default();
+        Some(Origin { domain, memory: data.memory(), limits, show })
     }
 }
 

@@ -33,7 +33,7 @@ use smithay::{
 use smithay_hyper_dmabuf::HyperDmabufState;
 
 use super::limits;
-use crate::{client::ClientState, state::State};
+use crate::{client::ClientState, state::State, trust::account::Counted};
 
 impl CompositorHandler for State {
     fn compositor_state(&mut self) -> &mut CompositorState {
@@ -150,8 +150,9 @@ impl Dispatch<WlCompositor, ()> for State {
             state, client, compositor, request, data, display, data_init,
         );
         if creates_surface && let Some(data) = client.get_data::<ClientState>() {
-            let surfaces = data.surface_created();
-            if surfaces > limits::MOST_SURFACES {
+            if !data.begin(Counted::Surface) {
+                limits::exceeded(compositor, Counted::Surface.too_many());
+            } else if data.count(Counted::Surface) > limits::MOST_SURFACES {
                 limits::exceeded(compositor, "too many surfaces");
             }
         }
@@ -206,7 +207,7 @@ impl Dispatch<WlSurface, SurfaceUserData> for State {
         if let Some(client) = surface.client()
             && let Some(data) = client.get_data::<ClientState>()
         {
-            data.surface_destroyed();
+            data.end(Counted::Surface);
         }
         <CompositorState as Dispatch<WlSurface, SurfaceUserData, State>>::destroyed(
             state, client, surface, data,

@@ -33,6 +33,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct SelectionOwners {
     clipboard: Option<ClientOrigin>,
+    clipboard_source: Option<SelectionSource>,
     primary: Option<ClientOrigin>,
     /// Who sets a selection by data control at this moment.
     pub(super) set_by: Option<ClientOrigin>,
@@ -42,6 +43,20 @@ pub(crate) struct SelectionOwners {
     pub(crate) drag: Option<ClientOrigin>,
     /// Drags that ended where they were welcome.
     accepted_drops: u64,
+}
+
+impl SelectionOwners {
+    /// The kinds that a domain offers by the clipboard, if what is in it is the domain's.
+    pub(crate) fn clipboard_of(&self, origin: &ClientOrigin) -> Option<Vec<String>> {
+        let source = self.clipboard_source.as_ref()?;
+        (self.clipboard.as_ref() == Some(origin)).then(|| source.mime_types())
+    }
+
+    /// Nothing is in the clipboard any more.
+    pub(crate) fn forget_clipboard(&mut self) {
+        self.clipboard = None;
+        self.clipboard_source = None;
+    }
 }
 
 impl SelectionHandler for State {
@@ -57,7 +72,7 @@ impl SelectionHandler for State {
         let focus = seat.get_keyboard().and_then(|keyboard| keyboard.current_focus());
         let focused = focus.as_ref().and_then(origin_of_surface);
         let owner = self.selections.set_by.clone().or_else(|| focused.clone());
-        let owner = source.and(owner);
+        let owner = source.as_ref().and(owner);
         if owner.is_some() && owner != focused {
             // Smithay offers it to the client with the focus as soon as this returns.
             match target {
@@ -70,7 +85,13 @@ impl SelectionHandler for State {
             }
         }
         match target {
-            SelectionTarget::Clipboard => self.selections.clipboard = owner,
+            SelectionTarget::Clipboard => {
+                if self.selections.set_by.is_none() {
+                    self.crossing_gives_way();
+                }
+                self.selections.clipboard = owner;
+                self.selections.clipboard_source = source;
+            }
             SelectionTarget::Primary => self.selections.primary = owner,
         }
         // The data device may have been kept from this client because of the owner before.
@@ -101,12 +122,12 @@ impl State {
         let allowed = |owner: &Option<ClientOrigin>| {
             if owner.is_none() || *owner == origin { client.clone() } else { None }
         };
-        set_data_device_focus(
-            &self.display_handle,
-            &self.seat,
-            allowed(&self.selections.clipboard),
-        );
+        // Who is offered what crosses is told of that alone: there are programs that look no further
+        // than to the first word.
+        let clipboard = allowed(&self.selections.clipboard).filter(|_| !self.may_paste(&origin));
+        set_data_device_focus(&self.display_handle, &self.seat, clipboard);
         set_primary_focus(&self.display_handle, &self.seat, allowed(&self.selections.primary));
+        self.crossing_focus_changed(focus);
     }
 
     /// Tell the client that gets the keyboard that the selections which it may not know of are empty.
@@ -115,7 +136,7 @@ impl State {
         let Some(client) = focus.and_then(Resource::client) else { return };
         let origin = Some(origin_of(&client));
         let hidden = |owner: &Option<ClientOrigin>| owner.is_some() && *owner != origin;
-        if hidden(&self.selections.clipboard) {
+        if hidden(&self.selections.clipboard) && !self.may_paste(&origin) {
             let devices = objects_of::<WlDataDevice>(&self.display_handle, &client);
             devices.iter().for_each(|device| device.selection(None));
         }

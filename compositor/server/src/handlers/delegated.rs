@@ -78,9 +78,8 @@ use smithay::{
             protocol::{
                 wl_buffer::WlBuffer, wl_callback::WlCallback, wl_data_device::WlDataDevice,
                 wl_data_device_manager::WlDataDeviceManager, wl_keyboard::WlKeyboard,
-                wl_output::WlOutput, wl_pointer::WlPointer, wl_seat::WlSeat, wl_shm::WlShm,
-                wl_shm_pool::WlShmPool, wl_subcompositor::WlSubcompositor, wl_surface::WlSurface,
-                wl_touch::WlTouch,
+                wl_output::WlOutput, wl_pointer::WlPointer, wl_seat::WlSeat,
+                wl_subcompositor::WlSubcompositor, wl_surface::WlSurface, wl_touch::WlTouch,
             },
         },
     },
@@ -106,7 +105,6 @@ use smithay::{
             primary_selection::{PrimaryDeviceUserData, PrimarySelectionState},
         },
         shell::xdg::{ToplevelSurface, dialog::XdgDialogState},
-        shm::{ShmBufferUserData, ShmPoolUserData, ShmState},
         single_pixel_buffer::{SinglePixelBufferState, SinglePixelBufferUserData},
         tablet_manager::{
             TabletManagerState, TabletSeatUserData, TabletToolUserData, TabletUserData,
@@ -117,10 +115,8 @@ use smithay::{
     },
 };
 
-use hyper_dmabuf_protocol::server::{
-    hyper_dmabuf_manager_v1::HyperDmabufManagerV1, hyper_dmabuf_v1::HyperDmabufV1,
-};
-use smithay_hyper_dmabuf::{BufferUserData, HyperDmabufState, ManagerUserData};
+use hyper_dmabuf_protocol::server::hyper_dmabuf_manager_v1::HyperDmabufManagerV1;
+use smithay_hyper_dmabuf::{HyperDmabufState, ManagerUserData};
 
 use crate::state::State;
 
@@ -141,8 +137,7 @@ delegated! {
     FifoManagerState: WpFifoManagerV1: bool, WpFifoV1: Weak<WlSurface>;
     FractionalScaleManagerState: WpFractionalScaleManagerV1: (),
         WpFractionalScaleV1: Weak<WlSurface>;
-    HyperDmabufState: HyperDmabufManagerV1: ManagerUserData, HyperDmabufV1: BufferUserData,
-        WlShmPool: ShmPoolUserData, WlBuffer: ShmBufferUserData;
+    HyperDmabufState: HyperDmabufManagerV1: ManagerUserData;
     IdleInhibitManagerState: ZwpIdleInhibitManagerV1: (), ZwpIdleInhibitorV1: IdleInhibitorState;
     KeyboardShortcutsInhibitState: ZwpKeyboardShortcutsInhibitManagerV1: (),
         ZwpKeyboardShortcutsInhibitorV1: KeyboardShortcutsInhibitorUserData;
@@ -163,7 +158,6 @@ delegated! {
         ZwpRelativePointerV1: RelativePointerUserData<State>;
     SeatState<State>: WlSeat: SeatUserData<State>, WlPointer: PointerUserData<State>,
         WlKeyboard: KeyboardUserData<State>, WlTouch: TouchUserData<State>;
-    ShmState: WlShm: ();
     SinglePixelBufferState: WpSinglePixelBufferManagerV1: (), WlBuffer: SinglePixelBufferUserData;
     TabletManagerState: ZwpTabletManagerV2: (), ZwpTabletSeatV2: TabletSeatUserData,
         ZwpTabletToolV2: TabletToolUserData, ZwpTabletV2: TabletUserData;

@@ -1,9 +1,14 @@
 //! How much a client may ask for. Every number that comes from a client is brought within bounds
 //! here before Smithay computes with it, and every list is kept short.
 
+use std::ffi::CString;
+
 use smithay::{
     backend::renderer::utils::with_renderer_surface_state,
-    reexports::wayland_server::{Resource, protocol::wl_surface::WlSurface},
+    reexports::wayland_server::{
+        Client, DisplayHandle, Resource,
+        protocol::{__interfaces::WL_DISPLAY_INTERFACE, wl_surface::WlSurface},
+    },
     wayland::compositor::{
         BufferAssignment, SurfaceAttributes, get_children, get_parent, with_states,
     },
@@ -16,8 +21,8 @@ pub const LARGEST: i32 = 1 << 20;
 /// Subsurfaces are nested this deep at most: Smithay walks them recursively.
 pub const DEEPEST_SUBSURFACES: usize = 32;
 /// Surfaces of one client.
-pub const MOST_SURFACES: usize = 4096;
-/// Windows of one domain, or of all local clients together.
+pub const MOST_SURFACES: u32 = 4096;
+/// Windows of all local clients together; a domain's are configured.
 pub const MOST_WINDOWS: usize = 500;
 /// Rectangles in one region; more cost more than they are worth.
 pub const MOST_REGION_RECTANGLES: u32 = 1024;
@@ -42,13 +47,28 @@ pub fn size(value: i32) -> i32 {
     value.clamp(0, LARGEST)
 }
 
-/// The code of the error that a client gets for asking for more than it may have. No protocol has
-/// one for this on every object, so it is one that none uses; the message says what was too much.
-const TOO_MUCH: u32 = u32::MAX;
+/// The number of `wl_display`, the same for every client.
+const DISPLAY: u32 = 1;
+/// `wl_display.error.implementation` (wayland.xml): its bindings are for clients only.
+const IMPLEMENTATION: u32 = 3;
 
-/// Disconnect a client that asks for more than it may have.
+/// Disconnect a client that asks for more than it may have: with the error `implementation` of
+/// `wl_display`, which is for what no protocol has an error for. The message says what was too much.
 pub fn exceeded(object: &impl Resource, message: &str) {
-    object.post_error(TOO_MUCH, message);
+    let display = object.handle().upgrade().map(DisplayHandle::from);
+    if let (Some(display), Some(client)) = (display, object.client()) {
+        expel(&display, &client, message);
+    }
+}
+
+/// The same where no object of the client's is at hand.
+pub fn expel(display: &DisplayHandle, client: &Client, message: &str) {
+    let backend = display.backend_handle();
+    let root = backend.object_for_protocol_id(client.id(), &WL_DISPLAY_INTERFACE, DISPLAY);
+    // The one fails for a client that is gone already, the other never: no message has a zero byte.
+    if let (Ok(root), Ok(message)) = (root, CString::new(message)) {
+        backend.post_error(root, IMPLEMENTATION, message);
+    }
 }
 
 /// How many steps lead from a surface up to the root of its tree.

@@ -18,6 +18,7 @@ mod seat;
 mod security_context;
 mod selection_sources;
 mod session_lock;
+mod shm;
 mod shortcuts_inhibit;
 mod small;
 mod xdg_decoration;

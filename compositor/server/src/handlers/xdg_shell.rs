@@ -211,8 +211,10 @@ impl XdgShellHandler for State {
         let surface = toplevel.wl_surface();
         remember(surface, self.xdg_surface_in_request.take());
         let origin = origin_of_surface(surface).unwrap_or(ClientOrigin::Local);
-        if self.windows.count_from(&origin) >= limits::MOST_WINDOWS {
-            limits::exceeded(surface, "too many windows");
+        let most =
+            origin.domain().map_or(limits::MOST_WINDOWS, |domain| domain.limits().windows as usize);
+        if self.windows.count_from(&origin) >= most {
+            limits::exceeded(surface, "there are as many windows as there may be (limits.windows)");
             return;
         }
         let id = self.windows.next_id();

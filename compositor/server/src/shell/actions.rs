@@ -26,7 +26,8 @@ impl State {
             (Action::PreviousWindow, _) => self.focus_next(true),
             (Action::Workspace(number), _) => self.show_workspace(number),
             (Action::TakeShortcuts, _) => self.take_back(),
-            (Action::CopyOut | Action::PasteIn, _) => {}
+            (Action::CopyOut, _) => self.copy_out(),
+            (Action::PasteIn, _) => self.paste_in(),
             (Action::HostShortcuts, _) => self.backend.toggle_host_shortcuts(),
             (Action::Nothing, _) | (_, None) => {}
             (Action::Allow, Some(id)) => self.allow(id),

@@ -199,12 +199,6 @@ impl State {
         self.consents.drop_questions(active);
     }
 
-    /// The shortcut for something, to be named in a note.
-    pub(super) fn shortcut(&self, action: &Action) -> String {
-        let chord = self.config.keys.chord(action);
-        chord.map_or_else(|| "no key (see [keys])".to_owned(), |chord| chord.to_string())
-    }
-
     /// What a domain's window has for itself at this moment, to be told for as long as it has it.
     pub(crate) fn held_note(&self) -> Option<Note> {
         let pointer = self.pointer_held().is_some().then(|| self.pointer_focus.clone()).flatten();

@@ -7,7 +7,7 @@ use smithay::reexports::calloop::{
     timer::{TimeoutAction, Timer},
 };
 
-use crate::{client::ClientOrigin, colour::Colour, state::State};
+use crate::{client::ClientOrigin, colour::Colour, keys::Action, state::State};
 
 /// How long a note is shown that asks nothing.
 const SHOWN_FOR: Duration = Duration::from_secs(8);
@@ -55,6 +55,12 @@ impl State {
         // Without a timer it would stay; it was logged.
         self.notes.shown = inserted.ok();
         self.queue_redraw();
+    }
+
+    /// The shortcut for something, to be named in a note.
+    pub(super) fn shortcut(&self, action: &Action) -> String {
+        let chord = self.config.keys.chord(action);
+        chord.map_or_else(|| "no key (see [keys])".to_owned(), |chord| chord.to_string())
     }
 
     /// What the person at the screen was told last.

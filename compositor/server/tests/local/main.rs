@@ -3,10 +3,12 @@
 mod capture;
 mod client;
 mod clipboard;
+mod crossing;
 mod devices;
 mod homes;
 mod identity;
 mod layers;
+mod limits;
 mod lock;
 mod outputs;
 mod reload;
