@@ -1,6 +1,7 @@
 //! IDs, grants, mappings and descriptors, counted: what is held while a buffer lives, and that all
 //! of it is given back, whoever ends first.
 
+use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 
@@ -8,7 +9,8 @@ use fixture::{App, Census, Display, Pattern, STEPS, ScriptedGuest};
 use hyper_dmabuf::client::{Format, Guest, Pool};
 use hyper_dmabuf::export::Counts;
 use hyper_dmabuf_compositor::client::ClientOrigin;
-use hyper_dmabuf_compositor::domain::LinkState;
+use hyper_dmabuf_compositor::config::DomainConfig;
+use hyper_dmabuf_compositor::domain::{DomainAddress, LinkState};
 use rusty_fork::rusty_fork_test;
 
 const SCRIPTED_GUEST: &str = env!("CARGO_BIN_EXE_scripted-guest");
@@ -98,6 +100,45 @@ fn guest_outlives_a_display_that_dies() {
     drop(window);
 }
 
+/// Who is configured again is another: nothing of the first can be taken for something of the second.
+#[test]
+fn a_domain_that_is_configured_no_more_ends_with_its_programs() {
+    let display = Display::start("320x240", &["work", "personal"]);
+    let reload = |change: fn(&mut Vec<DomainConfig>)| {
+        display.run(move |state| {
+            let mut config = state.config.clone();
+            change(&mut config.domains);
+            state.allow_reload(move || Ok(config.clone()));
+            let report = state.reload().expect("a right configuration");
+            assert_eq!(report.failed, [""; 0]);
+        });
+    };
+    let mut app = App::connect(&display, "work");
+    let _window = app.window("short-lived", 64, 64, Pattern::Gradient);
+    let mut other = App::connect(&display, "personal");
+    let _stays = other.window("stays", 64, 64, Pattern::Gradient);
+    // Comes while it is awaited, and says nothing.
+    let mut silent = UnixStream::connect(display.path("work")).expect("a connection");
+
+    reload(|domains| domains[0].address = None);
+    app.roundtrip().unwrap_err();
+    display.wait_until("its window is gone", |state| state.window_reports().len() == 1);
+    assert!(!display.path("work").exists());
+    let _ = silent.write_all(b"HDMASHM1");
+    other.roundtrip().unwrap();
+
+    reload(|domains| {
+        let Some(DomainAddress::Shm(path)) = &domains[1].address else { panic!("no address") };
+        domains[0].address = Some(DomainAddress::Shm(path.with_file_name("again")));
+    });
+    let mut again = App::connect(&display, "again");
+    let _window = again.window("again", 64, 64, Pattern::Gradient);
+    let reports = display.run(|state| state.domain_reports());
+    let numbers: Vec<_> =
+        reports.iter().map(|domain| (&*domain.name, domain.number, domain.windows)).collect();
+    assert_eq!(numbers, [("personal", 2, 1), ("work", 4, 1)]);
+}
+
 #[test]
 fn what_the_guest_writes_is_what_is_shown_without_any_copy_between() {
     let display = Display::start("320x240", &["work"]);
@@ -155,9 +196,15 @@ fn staged_domain_is_shown_by_copies_that_are_counted() {
         // The window's first frame, and the pool's.
         let copied: Vec<u64> = display.buffers().iter().map(|buffer| buffer.bytes_copied).collect();
         assert_eq!(copied, if staged { [64 * 64 * 4; 2] } else { [0; 2] });
+        let counted = || display.run(|state| state.statistics().domains.remove(1));
+        assert_eq!((counted().imports, counted().pages), (2, 4 + 5));
         drop((window, buffer, pool));
         app.sharing.wait_released().unwrap();
         assert_eq!(app.sharing.counts(), Counts::default());
+        // What was copied stays counted: the popup's only frame, too.
+        assert_eq!((counted().imports, counted().pages), (0, 0));
+        let bytes = if staged { (2 * 64 * 64 + 32 * 32) * 4 } else { 0 };
+        assert_eq!(counted().bytes_staged, bytes);
     }
 }
 

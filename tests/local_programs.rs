@@ -1,12 +1,13 @@
 //! Tools of the display domain, as Debian has them: what they are offered, and what they do with it.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 use std::sync::Arc;
 
 use fixture::{App, Direct, Display, Pattern, Socket, assert_looks_like, assert_same};
 use hyper_dmabuf_compositor::colour::Colour;
 use hyper_dmabuf_compositor::image::Image;
+use hyper_dmabuf_compositor::keys::Action;
 use hyper_dmabuf_compositor::state::State;
 
 const ORANGE: u32 = 0xf08020;
@@ -109,4 +110,55 @@ fn swaylock_hides_the_screen_even_when_it_is_killed() {
     drop(locker);
     display.wait_until("nothing is seen", shows(Colour::BLACK));
     assert!(display.run(|state| state.is_locked()));
+}
+
+#[test]
+fn waybar_has_a_strip_that_windows_keep_out_of() {
+    let display = Arc::new(Display::start("640x320", &["work"]));
+    let local = Direct::listen_for_local(&display);
+    let file = |name: &str, content: &str| {
+        let path = local.directory().join(name);
+        std::fs::write(&path, content).expect("a file");
+        path
+    };
+    let config = file(
+        "waybar.json",
+        r#"{ "layer": "top", "position": "top", "height": 30, "modules-center": ["custom/text"],
+             "custom/text": { "exec": "echo a panel", "interval": "once" } }"#,
+    );
+    let style = file("waybar.css", "window#waybar { background: #335577; color: #ffffff; }");
+    let mut app = App::connect(&display, "work");
+    let _before = app.window("Before", 200, 100, Pattern::Gradient);
+    display.run(|state| state.act(Action::Maximize));
+    let mut waybar = local.command("waybar");
+    waybar.arg("--config").arg(config).arg("--style").arg(style);
+    waybar.stdout(Stdio::null()).stderr(Stdio::null());
+    let _waybar = fixture::Program(waybar.spawn().expect("waybar is installed"));
+    display.wait_until("the panel is seen", |state| {
+        let seen = state.screenshot().expect("a screenshot");
+        seen.pixel(2, 2) == Some(Colour::new(0x33, 0x55, 0x77))
+            && seen.pixel(637, 28) == Some(Colour::new(0x33, 0x55, 0x77))
+    });
+    display.wait_until("what fills the room keeps out", |state| {
+        state.window_reports()[0].frame.y == 30
+    });
+    let _after = app.window("After", 200, 100, Pattern::Gradient);
+    assert!(display.windows()[1].frame.y >= 30);
+}
+
+#[test]
+fn swayidle_does_something_when_nobody_is_there_and_when_somebody_returns() {
+    let display = Arc::new(Display::start("320x240", &[]));
+    let local = Direct::listen_for_local(&display);
+    let mut swayidle = local.command("swayidle");
+    swayidle.args(["-C", "/dev/null", "timeout", "1", "echo nobody", "resume", "echo somebody"]);
+    let swayidle = swayidle.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let mut swayidle = fixture::Program(swayidle.expect("swayidle is installed"));
+    let said = BufReader::new(swayidle.0.stdout.take().expect("a pipe"));
+    let mut said = said.lines().map(|line| line.expect("text"));
+    assert_eq!(said.next().as_deref(), Some("nobody"));
+    display.type_text("a");
+    assert_eq!(said.next().as_deref(), Some("somebody"));
+    // And once more, since that was a moment ago.
+    assert_eq!(said.next().as_deref(), Some("nobody"));
 }

@@ -2,11 +2,13 @@
 //! comes and goes. And times, which are told by this domain's clock.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 
 use fixture::{App, Display, Proxy, Socket};
 use hyper_dmabuf::client::Address;
+use hyper_dmabuf_compositor::config::RendererChoice;
 use hyper_dmabuf_compositor::state::State;
 use smithay::output::{Output, PhysicalProperties, Subpixel};
 use wayland_client::protocol::wl_output::WlOutput;
@@ -102,4 +104,40 @@ fn what_is_limited_is_offered_in_an_older_version_or_not_at_all() {
     assert_eq!(version(&info("--limit=xdg_wm_base=2"), "xdg_wm_base"), Some(2));
     assert!(version(&all, "wp_presentation").is_some());
     assert_eq!(version(&info("--limit=wp_presentation=0"), "wp_presentation"), None);
+}
+
+/// What `wayland-info` lists in a guest is what stands in `references/offered/NAME.txt`.
+#[test]
+fn a_guest_is_offered_what_its_policy_says_and_no_more() {
+    for (name, rules) in [
+        ("usual", ""),
+        ("no-acceleration", "accelerated = false"),
+        ("nothing-virtualised", "virtualised = false"),
+        ("only-what-is-required", "accelerated = false\nallowed = false\nvirtualised = false"),
+    ] {
+        let display = Arc::new(Display::start_with("320x240", &["work"], |config| {
+            config.renderer = RendererChoice::Gles;
+            config.protocols = toml::from_str(rules).expect("rules");
+        }));
+        let proxy = Proxy::start(PROXY, &display, "work");
+        let output = proxy.command("wayland-info").output().expect("wayland-utils");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut lines: Vec<String> = text
+            .lines()
+            .filter_map(|line| {
+                let (interface, rest) = line.strip_prefix("interface: '")?.split_once('\'')?;
+                let version = rest.split("version:").nth(1)?.split(',').next()?.trim();
+                Some(format!("{interface} {version}\n"))
+            })
+            .collect();
+        lines.sort_unstable();
+        let offered = lines.concat();
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("references/offered/{name}.txt"));
+        if std::env::var_os("UPDATE_REFERENCES").is_some_and(|value| value == "1") {
+            std::fs::write(&path, &offered).expect("the reference is written");
+        }
+        let expected = std::fs::read_to_string(&path).expect("a reference");
+        assert_eq!(offered, expected, "{}", path.display());
+    }
 }

@@ -23,12 +23,14 @@ pub(crate) const BUILD: &[&str] = &[
 /// To run the compositor: it makes keymaps.
 pub(crate) const RUN: &[&str] = &["xkb-data"];
 
-/// To check the protocol (wayland-scanner) and the compositor's conformance (WLCS), to set outputs, and
-/// to draw by OpenGL ES.
+/// To check the protocol (wayland-scanner), the compositor's conformance (WLCS) and the files of a login
+/// session, to set outputs, and to draw by OpenGL ES.
 pub(crate) const TEST: &[&str] = &[
     "libwayland-bin",
     "wlcs",
     "wlr-randr",
+    "systemd",
+    "desktop-file-utils",
     "libegl1",
     "libegl-mesa0",
     "libgles2",
@@ -50,7 +52,8 @@ pub(crate) const PROGRAMS: &[&str] = &[
 ];
 
 /// Tools of the display domain itself, as its users have them.
-pub(crate) const TOOLS: &[&str] = &["grim", "swaybg", "swaylock", "swayidle", "wtype", "wofi"];
+pub(crate) const TOOLS: &[&str] =
+    &["grim", "swaybg", "swaylock", "swayidle", "waybar", "wtype", "wofi"];
 
 /// To boot a real Xen, see `lab/images`, and the unmodified programs that are shown there.
 pub(crate) const LAB: &[&str] = &[

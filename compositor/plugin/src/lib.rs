@@ -225,6 +225,11 @@ impl HyperDmabufState {
         report::report(self)
     }
 
+    /// Bytes that were copied out of a domain's buffers to be shown, since the start.
+    pub fn bytes_staged(&self, domain: DomainId) -> u64 {
+        self.pools.staged(domain)
+    }
+
     /// The importer, to look at its accounts.
     pub fn importer(&self) -> &Importer {
         &self.importer

@@ -14,6 +14,7 @@ use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+use hyper_dmabuf::domain::DomainId;
 use hyper_dmabuf::grant::PAGE_SIZE;
 use hyper_dmabuf::import::{Import, ImportView, PlacedImport};
 use hyper_dmabuf_protocol::server::hyper_dmabuf_v1::{Error, Failure, HyperDmabufV1};
@@ -52,6 +53,8 @@ pub(crate) struct Pools {
     /// Their `wl_shm_pool`s and `wl_buffer`s.
     objects: HashMap<ObjectId, PoolKey>,
     buffers: HashMap<ObjectId, PoolKey>,
+    /// Bytes that were copied out of each domain's buffers.
+    staged: HashMap<DomainId, u64>,
     /// Those without either, which wait for surfaces to let go of their last buffer.
     ending: Vec<PoolKey>,
 }
@@ -225,7 +228,9 @@ impl HyperDmabufState {
             Pages::Waiting(import, Show::Staged) => {
                 match import.clone().view() {
                     Ok(view) => {
-                        pool.bytes_copied += stage(buffer, &view);
+                        let bytes = stage(buffer, &view);
+                        pool.bytes_copied += bytes;
+                        *self.pools.staged.entry(view.import().domain()).or_default() += bytes;
                         pool.pages = Pages::Staged(view);
                     }
                     // The private pages are zeros.
@@ -234,7 +239,9 @@ impl HyperDmabufState {
                 return;
             }
             Pages::Staged(view) => {
-                pool.bytes_copied += stage(buffer, view);
+                let bytes = stage(buffer, view);
+                pool.bytes_copied += bytes;
+                *self.pools.staged.entry(view.import().domain()).or_default() += bytes;
                 return;
             }
         };
@@ -306,6 +313,11 @@ fn blank(start: NonNull<u8>, length: usize) {
 }
 
 impl Pools {
+    /// Bytes that were copied out of a domain's buffers.
+    pub(crate) fn staged(&self, domain: DomainId) -> u64 {
+        self.staged.get(&domain).copied().unwrap_or(0)
+    }
+
     fn insert(&mut self, object: ObjectId, content: Option<(Import, Show)>) -> PoolKey {
         let key = PoolKey(self.next);
         self.next += 1;

@@ -15,6 +15,9 @@ use smithay::reexports::calloop::{Interest, LoopHandle, Mode, PostAction, generi
 
 use crate::{descriptors::InheritedLimit, server::Server, state::State};
 
+/// What XDG calls this desktop.
+const DESKTOP: &str = "hyper-dmabuf";
+
 /// A program that was started, and how it ended once it has.
 pub struct RunningProgram(Rc<Cell<Option<ExitStatus>>>);
 
@@ -28,8 +31,11 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    fn prepare(&self, command: &mut Command) {
+    pub(crate) fn prepare(&self, command: &mut Command) {
         command.env("WAYLAND_DISPLAY", &self.socket).env_remove("WAYLAND_SOCKET");
+        command.env("XDG_CURRENT_DESKTOP", DESKTOP).env("XDG_SESSION_TYPE", "wayland");
+        // It is for the compositor to say that it is ready.
+        command.env_remove("NOTIFY_SOCKET");
         self.limit.give_to(command);
         unblock_signals(command);
     }
@@ -87,7 +93,7 @@ impl State {
 }
 
 /// Call `then` when a program has ended.
-fn watch(
+pub(crate) fn watch(
     loop_handle: &LoopHandle<'static, State>,
     mut child: Child,
     then: impl FnOnce(&mut State, ExitStatus) + 'static,

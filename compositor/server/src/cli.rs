@@ -1,14 +1,13 @@
 //! The command line of `hyper-dmabuf-compositor`.
 
-use std::{ffi::OsString, path::PathBuf, str::FromStr};
+use std::{env, ffi::OsString, path::PathBuf, str::FromStr};
 
 use clap::{Parser, ValueEnum};
 
 use crate::{
     backend::BackendKind,
     config::{
-        self, Config, ConfigError, DomainClipboard, DomainConfig, DomainName, OutputSize,
-        RendererChoice, SocketName,
+        self, Config, ConfigError, DomainConfig, DomainName, OutputSize, RendererChoice, SocketName,
     },
     domain::{AnyDomain, DomainAddress},
     outputs::settings::OutputConfig,
@@ -54,6 +53,13 @@ pub struct Cli {
     /// Read the configuration from this TOML file; the command line goes before it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+
+    /// Be the compositor of a login session: tell systemd and D-Bus where it is
+    ///
+    /// Programs that these start then find it, and a unit of Type=notify is ready. Without --config,
+    /// $XDG_CONFIG_HOME/hyper-dmabuf/config.toml is read, if it is there
+    #[arg(long)]
+    pub session: bool,
 
     /// Only say whether the configuration is right: the file of --config and these arguments
     #[arg(long)]
@@ -131,11 +137,24 @@ impl FromStr for DomainArgument {
 }
 
 impl Cli {
+    /// The configuration file that is read: the one that was asked for, or for a session the user's own.
+    pub fn config_file(&self) -> Option<PathBuf> {
+        let of_user = || {
+            let directory =
+                |name| env::var_os(name).map(PathBuf::from).filter(|it| it.is_absolute());
+            let home = || directory("HOME").map(|home| home.join(".config"));
+            let config = directory("XDG_CONFIG_HOME").or_else(home)?;
+            Some(config.join("hyper-dmabuf/config.toml"))
+        };
+        self.config.clone().or_else(|| self.session.then(of_user).flatten())
+    }
+
     /// The configuration file, if any, with the command line put over it.
     pub fn to_config(&self) -> Result<Config, ConfigError> {
-        let mut config = match &self.config {
-            Some(path) => Config::read(path)?,
-            None => Config::default(),
+        let mut config = match self.config_file() {
+            // Only one that was asked for has to be there.
+            Some(path) if self.config.is_some() || path.exists() => Config::read(&path)?,
+            _ => Config::default(),
         };
         if let Some(renderer) = self.renderer {
             config.renderer = renderer;
@@ -165,9 +184,7 @@ impl Cli {
                 _ => {
                     let taken: Vec<_> = config.domains.iter().map(|domain| domain.colour).collect();
                     let (name, colour) = (name.clone(), config::free_colour(&taken));
-                    let clipboard = DomainClipboard::default();
-                    let domain = DomainConfig { name, colour, address, staged: false, clipboard };
-                    config.domains.push(domain);
+                    config.domains.push(DomainConfig::new(name, colour, address));
                 }
             }
         }

@@ -15,7 +15,7 @@ use smithay::{
     wayland::compositor::CompositorClientState,
 };
 
-use crate::domain::Domain;
+use crate::{domain::Domain, trust::policy::Offer};
 
 /// Where a client comes from. Settled when it connects, by the socket it came through; nothing
 /// that the client says can change it.
@@ -105,6 +105,15 @@ impl ClientData for ClientState {
 /// of no privilege that is still shown as local.
 pub fn origin_of(client: &Client) -> ClientOrigin {
     client.get_data::<ClientState>().map_or(ClientOrigin::Local, |state| state.origin.clone())
+}
+
+/// How a protocol is offered to a client: to one of a domain by the domain's policy; to a local one
+/// whole, unless it is for the display domain's tools and the client is none.
+pub fn offer_to(client: &Client, interface: &str) -> Offer {
+    match client.get_data::<ClientState>().map(|state| &state.origin) {
+        Some(ClientOrigin::Domain(domain)) => domain.offer(interface),
+        Some(ClientOrigin::Local) | None => Offer::Whole,
+    }
 }
 
 /// Whether a client is one of the display domain's own tools, which may see and steer what belongs

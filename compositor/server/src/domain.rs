@@ -1,25 +1,117 @@
 //! The domains whose windows are shown: who they are, and what is known of each.
 
-use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
+use std::{
+    fmt,
+    path::PathBuf,
+    str::FromStr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use hyper_dmabuf::domain::DomainId;
 use serde::{Deserialize, Serialize};
 
-use crate::{colour::Colour, config::DomainConfig};
+use crate::{
+    colour::Colour,
+    config::{Config, DomainConfig},
+    trust::{
+        consent::{Consent, Unasked},
+        policy::{Offer, Policy, ProtocolRules},
+    },
+};
 
 /// A domain as everything in the compositor knows it. Its name and colour come from the display
 /// domain's own configuration, never from the guest.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Domain {
     /// Its number, as the hypervisor tells it.
     pub id: DomainId,
     /// Its name, shown first on every frame.
     pub name: String,
+    /// Whoever holds the domain sees a change of the configuration.
+    settings: Mutex<DomainSettings>,
+}
+
+/// What can be set of a domain while its programs are connected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DomainSettings {
     /// The colour of its frames.
     pub colour: Colour,
-    /// Whether copies of its pages are shown, taken at each commit.
+    /// Whether copies of its pages are shown, taken at each commit, of what it shares from now on.
     pub staged: bool,
+    /// What its programs are offered, when they connect or bind it.
+    pub policy: Arc<Policy>,
+    /// What its windows have without a person's consent.
+    pub unasked: Unasked,
 }
+
+impl Domain {
+    /// A domain.
+    pub fn new(id: DomainId, name: String, settings: DomainSettings) -> Domain {
+        Domain { id, name, settings: Mutex::new(settings) }
+    }
+
+    /// How it is set now.
+    pub fn settings(&self) -> DomainSettings {
+        self.lock().clone()
+    }
+
+    /// The colour of its frames.
+    pub fn colour(&self) -> Colour {
+        self.lock().colour
+    }
+
+    /// Whether copies of its pages are shown.
+    pub fn is_staged(&self) -> bool {
+        self.lock().staged
+    }
+
+    /// Whether its windows have this without a person's consent.
+    pub fn has_unasked(&self, what: Consent) -> bool {
+        self.lock().unasked.contains(what)
+    }
+
+    /// How a protocol is offered to it.
+    pub fn offer(&self, interface: &str) -> Offer {
+        self.lock().policy.offer(interface)
+    }
+
+    /// Set it differently from now on.
+    pub fn set(&self, settings: DomainSettings) {
+        *self.lock() = settings;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, DomainSettings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl DomainSettings {
+    /// Of a domain that is configured.
+    pub fn configured(all: &Config, this: &DomainConfig) -> DomainSettings {
+        DomainSettings {
+            colour: this.colour,
+            staged: this.staged,
+            policy: Arc::new(Policy::new(&all.protocols, &this.protocols)),
+            unasked: this.unasked,
+        }
+    }
+
+    /// Of one of which nothing is said, with this colour.
+    pub fn of_another(all: &Config, colour: Colour) -> DomainSettings {
+        let policy = Policy::new(&all.protocols, &ProtocolRules::default());
+        let unasked = Unasked::default();
+        DomainSettings { colour, staged: false, policy: Arc::new(policy), unasked }
+    }
+}
+
+/// However it is set, it is the same domain.
+impl PartialEq for Domain {
+    fn eq(&self, other: &Domain) -> bool {
+        self.id == other.id && self.name == other.name
+    }
+}
+
+impl Eq for Domain {}
 
 /// Where a domain is reached. Written `shm:PATH`, `xen:NUMBER` or `xen:NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,62 +210,69 @@ pub struct KnownDomain {
 
 /// All domains that the compositor shows.
 #[derive(Debug, Default)]
-pub struct Domains(Vec<KnownDomain>);
+pub struct Domains {
+    known: Vec<KnownDomain>,
+    /// How many were numbered here.
+    numbered: u16,
+}
 
 impl Domains {
-    /// The configured domains that need no hypervisor, numbered from one in their order: the socket
-    /// a domain comes by is its identity, and the number only names it. Those of Xen become known
-    /// when they are there, with the number that they have then.
-    pub fn from_config(configured: &[DomainConfig]) -> Domains {
-        let without_hypervisor = configured
+    /// The configured domains that need no hypervisor. Those of Xen become known when they are there,
+    /// with the number that they have then.
+    pub fn from_config(config: &Config) -> Domains {
+        let mut domains = Domains::default();
+        let without_hypervisor = config
+            .domains
             .iter()
             .filter(|config| !matches!(config.address, Some(DomainAddress::Xen(_))));
-        Domains(
-            (1..)
-                .zip(without_hypervisor)
-                .filter_map(|(number, config)| {
-                    Some(KnownDomain {
-                        domain: Arc::new(Domain {
-                            id: DomainId::new(number)?,
-                            name: config.name.to_string(),
-                            colour: config.colour,
-                            staged: config.staged,
-                        }),
-                        address: config.address.clone(),
-                        link: LinkState::Waiting,
-                    })
-                })
-                .collect(),
-        )
+        for this in without_hypervisor {
+            domains.add(this, DomainSettings::configured(config, this));
+        }
+        domains
+    }
+
+    /// Make a domain known that needs no hypervisor, with a number that none had before: the socket a
+    /// domain comes by is its identity, and the number only names it. `None` if no number is left.
+    pub fn add(&mut self, config: &DomainConfig, settings: DomainSettings) -> Option<&KnownDomain> {
+        let id = DomainId::new(self.numbered.checked_add(1)?)?;
+        self.numbered = id.number();
+        let domain = Domain::new(id, config.name.to_string(), settings);
+        let address = config.address.clone();
+        self.known.push(KnownDomain {
+            domain: Arc::new(domain),
+            address,
+            link: LinkState::Waiting,
+        });
+        self.known.last()
     }
 
     /// Make a domain known, or replace what is known of the one with its number.
     pub fn insert(&mut self, known: KnownDomain) {
-        match self.0.iter_mut().find(|other| other.domain.id == known.domain.id) {
+        match self.known.iter_mut().find(|other| other.domain.id == known.domain.id) {
             Some(other) => *other = known,
-            None => self.0.push(known),
+            None => self.known.push(known),
         }
     }
 
     /// Forget a domain that is not there any more.
     pub fn remove(&mut self, id: DomainId) {
-        self.0.retain(|known| known.domain.id != id);
+        self.known.retain(|known| known.domain.id != id);
     }
 
     /// Say how the link to a domain stands. Does nothing for a domain that is not known.
     pub fn set_link(&mut self, id: DomainId, link: LinkState) {
-        if let Some(known) = self.0.iter_mut().find(|known| known.domain.id == id) {
+        if let Some(known) = self.known.iter_mut().find(|known| known.domain.id == id) {
             known.link = link;
         }
     }
 
     /// The domain with this name.
     pub fn by_name(&self, name: &str) -> Option<&KnownDomain> {
-        self.0.iter().find(|known| known.domain.name == name)
+        self.known.iter().find(|known| known.domain.name == name)
     }
 
     /// All of them, in the order in which they became known.
     pub fn iter(&self) -> impl Iterator<Item = &KnownDomain> {
-        self.0.iter()
+        self.known.iter()
     }
 }

@@ -320,11 +320,12 @@ impl State {
         let serial = SERIAL_COUNTER.next_serial();
         let inhibited = self.shortcuts_are_inhibited();
         let asked = keyboard.input(self, code, state, serial, time, |state, held, keysym| {
+            let before = state.shortcut_keys.len() + state.keys_let_go.len();
+            state.shortcut_keys.retain(|other| *other != key);
+            state.keys_let_go.retain(|other| *other != key);
             if !pressed {
-                let before = state.shortcut_keys.len();
-                state.shortcut_keys.retain(|other| *other != key);
-                let ours = state.shortcut_keys.len() != before;
-                return if ours { FilterResult::Intercept(None) } else { FilterResult::Forward };
+                let unheard = state.shortcut_keys.len() + state.keys_let_go.len() != before;
+                return if unheard { FilterResult::Intercept(None) } else { FilterResult::Forward };
             }
             let action = || {
                 let action = keysym
@@ -345,10 +346,6 @@ impl State {
         });
         match asked.flatten() {
             Some(Asked::Terminal(number)) => self.backend.switch_terminal(number),
-            Some(Asked::Action(Action::TakeShortcuts)) => {
-                self.take_shortcuts();
-                self.release_pointer();
-            }
             Some(Asked::Action(action)) => self.act(action),
             None => {}
         }

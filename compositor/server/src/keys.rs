@@ -49,8 +49,13 @@ pub enum Action {
     Workspace(u8),
     /// Move the window to a workspace, counted from 0.
     MoveToWorkspace(u8),
-    /// Take the shortcuts back that a program has for itself.
+    /// Take back what a program has for itself: shortcuts, pointer, the whole screen.
     TakeShortcuts,
+    /// Let the window have what it asks for: the pointer, or the shortcuts.
+    Allow,
+    /// Let the window of a domain fill the whole screen, without a frame, while it fills it; or no
+    /// longer.
+    WholeScreen,
     /// Take what is in the clipboard of its domain, to be pasted into another one.
     CopyOut,
     /// Let its domain paste what was taken, once.
@@ -64,7 +69,7 @@ pub enum Action {
 pub struct Keys(BTreeMap<Chord, Action>);
 
 /// Those that there are when nothing else is said.
-const USUAL: [(&str, &str); 14] = [
+const USUAL: [(&str, &str); 16] = [
     ("Super+q", "close"),
     ("Super+Up", "maximize"),
     ("Super+f", "fullscreen"),
@@ -77,6 +82,8 @@ const USUAL: [(&str, &str); 14] = [
     ("Alt+Shift+Tab", "previous-window"),
     ("Super+Shift+Tab", "previous-window"),
     ("Super+Escape", "take-shortcuts"),
+    ("Super+Shift+Return", "allow"),
+    ("Super+Shift+f", "whole-screen"),
     ("Super+Shift+c", "copy-out"),
     ("Super+Shift+v", "paste-in"),
 ];
@@ -131,7 +138,8 @@ impl Action {
     /// Whether it works even while a program has all shortcuts for itself, because it is a person's
     /// own word on what a program gets.
     pub fn is_never_inhibited(&self) -> bool {
-        matches!(self, Action::TakeShortcuts | Action::CopyOut | Action::PasteIn)
+        use Action::{Allow, CopyOut, PasteIn, TakeShortcuts, WholeScreen};
+        matches!(self, TakeShortcuts | Allow | WholeScreen | CopyOut | PasteIn)
     }
 }
 
@@ -200,8 +208,8 @@ impl FromStr for Action {
                 text,
                 "something that a shortcut does: write close, maximize, fullscreen, minimize, \
                  restore, tile-left, tile-right, next-window, previous-window, workspace N, \
-                 move-to-workspace N (1 to 9), take-shortcuts, copy-out, paste-in, run PROGRAM, \
-                 or nothing",
+                 move-to-workspace N (1 to 9), take-shortcuts, allow, whole-screen, copy-out, \
+                 paste-in, run PROGRAM, or nothing",
             )
         };
         let workspace = |number: &str| match number.trim().parse() {
@@ -225,6 +233,8 @@ impl FromStr for Action {
                 "next-window" => Action::NextWindow,
                 "previous-window" => Action::PreviousWindow,
                 "take-shortcuts" => Action::TakeShortcuts,
+                "allow" => Action::Allow,
+                "whole-screen" => Action::WholeScreen,
                 "copy-out" => Action::CopyOut,
                 "paste-in" => Action::PasteIn,
                 _ => return Err(wrong()),

@@ -149,10 +149,15 @@ impl Server {
     }
 
     /// End the event loop, and take the sockets away, when the program is asked to end by SIGTERM or
-    /// SIGINT. To be called before threads are started: the signals are blocked in this one.
-    pub fn end_on_signals(&mut self) -> io::Result<()> {
-        let signals = Signals::new(&[Signal::SIGTERM, Signal::SIGINT])?;
+    /// SIGINT; read the configuration again by SIGHUP, or end, where there is none. To be called before
+    /// threads are started: the signals are blocked in this one.
+    pub fn obey_signals(&mut self) -> io::Result<()> {
+        let signals = Signals::new(&[Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP])?;
         let inserted = self.event_loop.handle().insert_source(signals, |event, (), state| {
+            if event.signal() == Signal::SIGHUP {
+                state.hung_up();
+                return;
+            }
             tracing::info!(signal = ?event.signal(), "asked to end");
             if let Some(signal) = &state.loop_signal {
                 signal.stop();

@@ -5,15 +5,16 @@ use std::{collections::HashMap, io, os::unix::net::UnixStream, sync::Arc};
 use hyper_dmabuf::{domain::DomainId, grant::ForeignMemory};
 use smithay::{
     backend::allocator::Format as BufferFormat,
-    desktop::PopupManager,
-    input::{
-        Seat, SeatState,
-        keyboard::{XkbConfig, xkb},
-    },
+    desktop::{PopupGrab, PopupManager},
+    input::{Seat, SeatState},
     reexports::{
         calloop::{Interest, LoopHandle, LoopSignal, Mode, PostAction, generic::Generic},
-        wayland_protocols::xdg::shell::server::{
-            xdg_surface::XdgSurface, xdg_toplevel::WmCapabilities,
+        wayland_protocols::{
+            wp::linux_dmabuf::zv1::server::zwp_linux_dmabuf_v1::ZwpLinuxDmabufV1,
+            xdg::{
+                decoration::zv1::server::zxdg_decoration_manager_v1::ZxdgDecorationManagerV1,
+                shell::server::{xdg_surface::XdgSurface, xdg_toplevel::WmCapabilities},
+            },
         },
         wayland_server::{
             Client, Display, DisplayHandle,
@@ -69,14 +70,21 @@ use crate::{
     domain::Domains,
     guests::Guests,
     handlers::SelectionOwners,
+    keyboard::{self, KeyboardError},
     outputs::Outputs,
     protocols::{
         self, capture::Captures, foreign_toplevel::ForeignToplevels,
         output_management::OutputManagement,
     },
-    render::{cursor::Cursor, frame_decoration::FrameTheme},
+    reload::ReadConfig,
+    render::{cursor::Cursor, frame_decoration::FrameTheme, identity_bar::IdentityBar},
     shell::{layers::Panels, lock::Lock, stack::WindowStack},
-    trust::{crossing::Crossing, notes::Notes},
+    trust::{
+        consent::Consents,
+        crossing::Crossing,
+        gate::{OlderVersions, newest_of},
+        notes::Notes,
+    },
 };
 
 /// Bytes of events that a client may leave unread beside what its socket holds, before it is cut
@@ -94,6 +102,8 @@ pub struct State {
     pub loop_signal: Option<LoopSignal>,
     /// Changes what is logged, where the program lets it.
     pub(crate) set_log_filter: Option<SetFilter>,
+    /// Reads the configuration again, where it came from something that can be.
+    pub(crate) read_config: Option<ReadConfig>,
     /// What programs get that shortcuts start, where they may.
     pub(crate) surroundings: Option<Surroundings>,
     /// Smithay's handle on all clients.
@@ -108,6 +118,7 @@ pub struct State {
     pub forgive_unconfigured_buffers: bool,
     pub(crate) clock: Clock<Monotonic>,
     pub(crate) protocols: Protocols,
+    pub(crate) older_versions: OlderVersions,
     pub(crate) seat: Seat<State>,
     pub(crate) panels: Panels,
     /// Where a device last said that the pointer is, though it may be held elsewhere.
@@ -118,6 +129,13 @@ pub struct State {
     pub(crate) shortcuts_taken_from: Option<Party>,
     /// Keys whose press did something here, so that no program hears of their release.
     pub(crate) shortcut_keys: Vec<u32>,
+    /// Keys that are held, but of which a program that has lost the keyboard heard that they are
+    /// not; so no program hears of their release.
+    pub(crate) keys_let_go: Vec<u32>,
+    /// Who has the keyboard, but for a menu that has grabbed it.
+    pub(crate) keyboard_goes_to: Option<WlSurface>,
+    /// The menu that grabbed keyboard and pointer last.
+    pub(crate) popup_grab: Option<PopupGrab<State>>,
     /// Who has locked the session, if somebody has.
     pub(crate) lock: Option<Lock>,
     /// Surfaces whose clients say that somebody is there.
@@ -134,11 +152,15 @@ pub struct State {
     pub(crate) selections: SelectionOwners,
     /// What is on its way from one domain to another.
     pub(crate) crossing: Crossing,
-    pub(crate) notes: Notes,
     pub(crate) captures: Captures,
     pub(crate) foreign_toplevels: ForeignToplevels,
     pub(crate) cursor: Cursor,
     pub(crate) theme: FrameTheme,
+    pub(crate) identity_bar: IdentityBar,
+    /// Who has the focus may have changed, or what is known of it.
+    pub(crate) identity_bar_due: bool,
+    pub(crate) notes: Notes,
+    pub(crate) consents: Consents,
     pub(crate) backend: Backend,
     /// All outputs.
     pub outputs: Outputs,
@@ -148,6 +170,8 @@ pub struct State {
     pub(crate) xdg_surface_in_request: Option<XdgSurface>,
     /// How many rectangles each region of each client was made of.
     pub(crate) region_rectangles: HashMap<ObjectId, u32>,
+    /// Bytes of `wl_shm` buffers that the renderer has had to copy.
+    pub(crate) bytes_uploaded: u64,
     /// Windows that were ever placed; sets where the next one without room goes.
     pub(crate) placed_windows: usize,
 }
@@ -205,21 +229,8 @@ pub enum StartError {
     #[error(transparent)]
     Backend(#[from] BackendError),
     /// The keyboard cannot be described to clients.
-    #[error(
-        "cannot build the keymap (layout `{layout}`, variant `{variant}`, model `{model}`): {reason}. \
-         Check [keyboard] in the configuration, and that the package xkb-data is installed \
-         (looked for in $XKB_CONFIG_ROOT or /usr/share/X11/xkb)"
-    )]
-    Keyboard {
-        /// The layout that was asked for.
-        layout: String,
-        /// The variant that was asked for.
-        variant: String,
-        /// The model that was asked for.
-        model: String,
-        /// What xkb said.
-        reason: String,
-    },
+    #[error(transparent)]
+    Keyboard(#[from] KeyboardError),
     /// The event loop cannot be set up.
     #[error("cannot set up the event loop: {0}")]
     EventLoop(io::Error),
@@ -242,7 +253,7 @@ impl State {
         let show_cursor = config.cursor.unwrap_or_else(|| backend.shows_cursor());
         let clock = Clock::<Monotonic>::new();
         let mut seat_state = SeatState::new();
-        let seat = new_seat(&mut seat_state, &handle, &config)?;
+        let seat = keyboard::new_seat(&mut seat_state, &handle, &config.keyboard)?;
         let primary_selection = PrimarySelectionState::new::<State>(&handle);
         let protocols = Protocols {
             compositor: CompositorState::new_v6::<State>(&handle),
@@ -280,7 +291,10 @@ impl State {
             ),
             primary_selection,
             _kept: KeptProtocols {
-                _decoration: XdgDecorationState::new::<State>(&handle),
+                _decoration: XdgDecorationState::new_with_filter::<State, _>(
+                    &handle,
+                    newest_of::<ZxdgDecorationManagerV1>(),
+                ),
                 _outputs: OutputManagerState::new_with_xdg_output::<State>(&handle),
                 _viewporter: ViewporterState::new::<State>(&handle),
                 _single_pixel: SinglePixelBufferState::new::<State>(&handle),
@@ -309,14 +323,15 @@ impl State {
         let (name, renderer) = (backend.name(), backend.renderer_name());
         tracing::info!(backend = name, renderer, outputs = found.len(), "started");
         let mut state = State {
-            domains: Domains::from_config(&config.domains),
-            theme: FrameTheme::new(&config.frame, config.background.0),
+            domains: Domains::from_config(&config),
+            theme: config.frame_theme(),
             outputs: Outputs::default(),
             shown_elsewhere: false,
             config,
             loop_handle,
             loop_signal: None,
             set_log_filter: None,
+            read_config: None,
             surroundings: None,
             display_handle: handle,
             windows: WindowStack::default(),
@@ -324,12 +339,16 @@ impl State {
             forgive_unconfigured_buffers: false,
             clock,
             protocols,
+            older_versions: OlderVersions::default(),
             seat,
             panels: Panels::default(),
             pointer_at: Point::default(),
             pointer_taken_from: None,
             shortcuts_taken_from: None,
             shortcut_keys: Vec::new(),
+            keys_let_go: Vec::new(),
+            keyboard_goes_to: None,
+            popup_grab: None,
             lock: None,
             idle_inhibitors: Vec::new(),
             idle_inhibition_due: false,
@@ -339,15 +358,20 @@ impl State {
             pointer_focus: None,
             selections: SelectionOwners::default(),
             crossing: Crossing::default(),
-            notes: Notes::default(),
             captures: Captures::default(),
             foreign_toplevels: ForeignToplevels::default(),
             cursor: Cursor::new(show_cursor),
+            identity_bar: IdentityBar::default(),
+            identity_bar_due: true,
+            notes: Notes::default(),
+            consents: Consents::default(),
             backend,
             xdg_surface_in_request: None,
             region_rectangles: HashMap::new(),
+            bytes_uploaded: 0,
             placed_windows: 0,
         };
+        state.offer_older_versions();
         for output in found {
             state.add_output(output);
         }
@@ -405,42 +429,10 @@ impl State {
 fn offer_dmabufs(handle: &DisplayHandle, formats: Vec<BufferFormat>) -> DmabufState {
     let mut state = DmabufState::new();
     if !formats.is_empty() {
-        state.create_global::<State>(handle, formats);
+        let filter = newest_of::<ZwpLinuxDmabufV1>();
+        state.create_global_with_filter::<State, _>(handle, formats, filter);
     }
     state
-}
-
-fn new_seat(
-    seat_state: &mut SeatState<State>,
-    handle: &DisplayHandle,
-    config: &Config,
-) -> Result<Seat<State>, StartError> {
-    let keyboard = &config.keyboard;
-    let config_for_xkb = XkbConfig {
-        rules: "",
-        model: &keyboard.model,
-        layout: &keyboard.layout,
-        variant: &keyboard.variant,
-        options: keyboard.options.clone(),
-    };
-    let keyboard_error = |reason: String| StartError::Keyboard {
-        layout: keyboard.layout.clone(),
-        variant: keyboard.variant.clone(),
-        model: keyboard.model.clone(),
-        reason,
-    };
-    // Without any directory to look in, xkb gives no context, and the bindings would go on with a
-    // null pointer.
-    if xkb::Context::new(xkb::CONTEXT_NO_FLAGS).get_raw_ptr().is_null() {
-        return Err(keyboard_error("there is no directory with keyboard data".to_owned()));
-    }
-    let mut seat = seat_state.new_wl_seat(handle, "seat0");
-    let (delay, rate) = (i32::from(keyboard.repeat_delay), i32::from(keyboard.repeat_rate));
-    seat.add_keyboard(config_for_xkb, delay, rate)
-        .map_err(|error| keyboard_error(error.to_string()))?;
-    seat.add_pointer();
-    seat.add_touch();
-    Ok(seat)
 }
 
 /// Read clients' requests whenever there are some.

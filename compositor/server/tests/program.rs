@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    os::unix::net::UnixStream,
+    os::unix::net::{UnixDatagram, UnixStream},
     path::Path,
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
@@ -211,6 +211,141 @@ fn the_configuration_is_checked_without_starting() {
     let (code, text) = run(&mut check);
     assert_eq!(code, Some(1));
     assert!(text.contains("line 2, column"), "{text}");
+}
+
+#[test]
+fn a_session_is_ready_when_others_can_find_the_compositor() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let heard = path("heard");
+    // Stand for the programs that talk to systemd and D-Bus, and write down what they are told.
+    std::fs::create_dir_all(path("bin")).unwrap();
+    for name in ["systemctl", "dbus-update-activation-environment"] {
+        let script = format!(
+            "#!/bin/sh\necho ${{0##*/}} $* $WAYLAND_DISPLAY $XDG_CURRENT_DESKTOP >> {}\n",
+            heard.display()
+        );
+        std::fs::write(path("bin").join(name), script).unwrap();
+        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(path("bin").join(name), executable).unwrap();
+    }
+    std::fs::create_dir_all(path("config/hyper-dmabuf")).unwrap();
+    std::fs::write(path("config/hyper-dmabuf/config.toml"), "socket = \"of-session\"\n").unwrap();
+    let systemd = UnixDatagram::bind(path("notify")).unwrap();
+    systemd.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let search = format!("{}:{}", path("bin").display(), std::env::var("PATH").unwrap());
+    let mut command = compositor(directory.path());
+    command.arg("--session").env("PATH", search).env("NOTIFY_SOCKET", path("notify"));
+    command.env("XDG_CONFIG_HOME", path("config"));
+    let mut process = command.stderr(Stdio::null()).spawn().unwrap();
+
+    let mut message = [0; 64];
+    let length = systemd.recv(&mut message).unwrap();
+    assert_eq!(&message[..length], b"READY=1\n");
+    let names = "WAYLAND_DISPLAY XDG_CURRENT_DESKTOP XDG_SESSION_TYPE";
+    let expected = format!(
+        "systemctl --user import-environment {names} of-session hyper-dmabuf\n\
+         dbus-update-activation-environment {names} of-session hyper-dmabuf\n"
+    );
+    assert_eq!(std::fs::read_to_string(heard).unwrap(), expected);
+    let pid = rustix::process::Pid::from_child(&process);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(process.wait().unwrap().success());
+}
+
+#[test]
+fn what_is_packaged_is_as_others_want_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let packaging = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging");
+    // A unit is right only if what it starts is there.
+    let units = ["hyper-dmabuf-compositor.service", "hyper-dmabuf-shutdown.target"].map(|name| {
+        let unit = std::fs::read_to_string(packaging.join("systemd").join(name)).unwrap();
+        let here = env!("CARGO_BIN_EXE_hyper-dmabuf-compositor");
+        let path = directory.path().join(name);
+        std::fs::write(&path, unit.replace("/usr/bin/hyper-dmabuf-compositor", here)).unwrap();
+        path
+    });
+    let mut verify = Command::new("systemd-analyze");
+    verify.args(["--user", "verify"]).args(units).env("XDG_RUNTIME_DIR", directory.path());
+    assert_eq!(run(&mut verify), (Some(0), String::new()));
+    let sessions = packaging.join("wayland-sessions");
+    let mut validate = Command::new("desktop-file-validate");
+    assert_eq!(run(validate.arg(sessions.join("hyper-dmabuf.desktop"))), (Some(0), String::new()));
+    let mut check = Command::new("sh");
+    assert_eq!(run(check.arg("-n").arg(sessions.join("hyper-dmabuf-session"))).0, Some(0));
+}
+
+#[test]
+fn what_happens_is_shown_from_moment_to_moment() {
+    let directory = tempfile::tempdir().unwrap();
+    let top = format!("{CONTROL} top --interval 0.05");
+    let script = format!("{top} --count 1 && {top} --json --count 2 && {top} --json | head -n 1");
+    let domain = format!("work=shm:{}", directory.path().join("work").display());
+    let arguments = ["--domain", &domain, "--", "bash", "-c", &script];
+    let (code, text) = run(compositor(directory.path()).args(arguments));
+    assert_eq!(code, Some(0), "{text}");
+    for header in ["OUTPUT", "FRAMES/s", "LATENCY", "DOMAIN", "IMPORTS", "MEMORY", "COPIED/s"] {
+        assert_eq!(text.matches(header).count(), 1, "{header} in {text}");
+    }
+    let lines =
+        text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let lines: Vec<_> = lines.collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    for line in lines {
+        assert!(line["seconds"].as_f64().unwrap() >= 0.05, "{line}");
+        assert_eq!(line["outputs"][0]["name"], "HEADLESS-1");
+        assert_eq!(line["domains"][1]["name"], "work");
+    }
+}
+
+#[test]
+fn a_changed_configuration_is_followed_while_it_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    // The configuration is a link, and is replaced as editors do, and written over as shells do.
+    std::fs::create_dir(path("real")).unwrap();
+    std::fs::write(path("real/some.toml"), "").unwrap();
+    std::os::unix::fs::symlink(path("real/some.toml"), path("link.toml")).unwrap();
+    let mut command = compositor(directory.path());
+    command.args(["--socket", "wayland-test", "--config"]).arg(path("link.toml"));
+    let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut await_line = |part: &str| assert!(lines.any(|line| line.contains(part)), "{part}");
+    let reload = || {
+        let mut command = Command::new(CONTROL);
+        command.env("XDG_RUNTIME_DIR", directory.path()).env("WAYLAND_DISPLAY", "wayland-test");
+        run(command.arg("reload"))
+    };
+    let pid = rustix::process::Pid::from_child(&process);
+    await_line("clients connect with");
+
+    std::fs::write(path("real/new.toml"), "background = \"#102030\"\n").unwrap();
+    std::fs::rename(path("real/new.toml"), path("real/some.toml")).unwrap();
+    await_line("changed=\"background\"");
+    std::fs::write(path("real/some.toml"), "\nbackground = \"grey\"\n").unwrap();
+    await_line("line 2, column 14");
+    let (code, text) = reload();
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("line 2, column 14") && text.contains("stays as it was"), "{text}");
+    std::fs::write(path("real/some.toml"), "renderer = \"gles\"\n").unwrap();
+    await_line("renderer is configured differently: it takes effect at the next start");
+    assert_eq!(reload(), (Some(0), "nothing is different\n".to_owned()));
+    await_line("nothing is different");
+    rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    await_line("nothing is different");
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    await_line("asked to end");
+    assert!(process.wait().unwrap().success());
+}
+
+#[test]
+fn without_a_configuration_a_closed_terminal_ends_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = "kill -HUP $PPID; read never";
+    let mut command = compositor(directory.path());
+    let (code, text) = run(command.stdin(Stdio::piped()).args(["--", "bash", "-c", script]));
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("asked to end by SIGHUP"), "{text}");
 }
 
 #[test]

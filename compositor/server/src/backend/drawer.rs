@@ -128,6 +128,12 @@ impl Drawer {
         })))
     }
 
+    /// Whether what is in `wl_shm` buffers has to be copied to be drawn: the processor reads it where
+    /// it is.
+    pub fn uploads(&self) -> bool {
+        !matches!(self, Drawer::Pixman(_))
+    }
+
     /// What it is called.
     pub fn name(&self) -> &'static str {
         any!(self, memory => memory.name)

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::Config,
     image::Image,
-    outputs::{change::millimetres, settings::OutputConfig},
+    outputs::{change::millimetres, reconfigure::NamedOutput, settings::OutputConfig},
     render::elements::Scene,
 };
 
@@ -32,13 +32,7 @@ impl Headless {
     /// Start it, with its outputs.
     pub fn start(config: &Config) -> Result<(Headless, Vec<FoundOutput>), BackendError> {
         let drawer = Drawer::start(config.renderer).map_err(error("cannot start"))?;
-        let one = [OutputConfig::default()];
-        let configured = if config.outputs.is_empty() { &one[..] } else { &config.outputs };
-        let outputs = (1..).zip(configured).map(|(number, output)| {
-            let numbered = format!("HEADLESS-{number}");
-            let name = output.name.as_ref().map_or(numbered, |name| name.as_str().to_owned());
-            found(name, output, config)
-        });
+        let outputs = configured(config).into_iter().map(|(name, output)| found(name, &output));
         Ok((Headless { drawer }, outputs.collect()))
     }
 
@@ -59,10 +53,26 @@ impl Headless {
     }
 }
 
+/// The outputs that there are to be, each with a name, a size and a rate.
+pub(super) fn configured(config: &Config) -> Vec<NamedOutput> {
+    let one = [OutputConfig::default()];
+    let configured = if config.outputs.is_empty() { &one[..] } else { &config.outputs };
+    let outputs = (1..).zip(configured).map(|(number, output)| {
+        let name = match &output.name {
+            Some(name) => name.to_string(),
+            None => format!("HEADLESS-{number}"),
+        };
+        let size = Some(output.size.unwrap_or(config.size));
+        let refresh = Some(output.refresh.unwrap_or(config.refresh));
+        (name, OutputConfig { size, refresh, ..output.clone() })
+    });
+    outputs.collect()
+}
+
 /// An output of our own making.
-pub fn found(name: String, set: &OutputConfig, config: &Config) -> FoundOutput {
-    let size = set.size.unwrap_or(config.size);
-    let refresh = set.refresh.unwrap_or(config.refresh);
+pub(super) fn found(name: String, set: &OutputConfig) -> FoundOutput {
+    let size = set.size.unwrap_or_default();
+    let refresh = set.refresh.unwrap_or_default();
     let pixels = Size::from((i32::from(size.width), i32::from(size.height)));
     let properties = PhysicalProperties {
         size: millimetres(pixels).into(),

@@ -21,7 +21,13 @@ use smithay::{
 };
 
 use crate::{
-    config::Config, image::Image, outputs::settings::OutputConfig, render::elements::Scene,
+    config::Config,
+    image::Image,
+    outputs::{
+        reconfigure::{self, NamedOutput},
+        settings::OutputConfig,
+    },
+    render::elements::Scene,
     state::State,
 };
 use headless::Headless;
@@ -138,6 +144,35 @@ impl Backend {
         }
     }
 
+    /// The outputs as configured, by name.
+    pub(crate) fn configured(&self, config: &Config) -> Vec<NamedOutput> {
+        match self {
+            Backend::Headless(_) => headless::configured(config),
+            #[cfg(feature = "drm")]
+            Backend::Drm(_) => reconfigure::named(config),
+        }
+    }
+
+    /// Whether there is an output for no other reason than that it is configured.
+    pub(crate) fn makes_outputs(&self) -> bool {
+        matches!(self, Backend::Headless(_))
+    }
+
+    /// An output that is configured, if it takes nothing else for it to be there.
+    pub(crate) fn make_output(&self, name: &str, config: &OutputConfig) -> Option<FoundOutput> {
+        self.makes_outputs().then(|| headless::found(name.to_owned(), config))
+    }
+
+    /// Screens that are plugged from now on are set by this configuration.
+    #[cfg_attr(not(feature = "drm"), expect(unused_variables, reason = "nothing is plugged"))]
+    pub(crate) fn set_config(&mut self, config: &Config) {
+        match self {
+            Backend::Headless(_) => {}
+            #[cfg(feature = "drm")]
+            Backend::Drm(drm) => drm.set_config(config),
+        }
+    }
+
     /// The mode of an output with these pixels, if it has one. A refresh rate of 0 stands for any.
     pub fn find_mode(&self, output: &Output, wanted: Mode) -> Option<Mode> {
         match self {
@@ -206,6 +241,15 @@ impl Backend {
             // One is enough: on the screens of another GPU it is left out.
             #[cfg(feature = "drm")]
             Backend::Drm(drm) => drm.drawers().any(|drawer| drawer.accepts(dmabuf)),
+        }
+    }
+
+    /// Whether what is in `wl_shm` buffers has to be copied to be drawn.
+    pub fn uploads(&mut self) -> bool {
+        match self {
+            Backend::Headless(headless) => headless.drawer().uploads(),
+            #[cfg(feature = "drm")]
+            Backend::Drm(drm) => drm.drawers().any(|drawer| drawer.uploads()),
         }
     }
 

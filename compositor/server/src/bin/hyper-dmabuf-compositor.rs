@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         let wanted = EnvFilter::try_new(text).map_err(|error| format!("{text:?}: {error}"))?;
         filter.reload(wanted).map_err(|error| error.to_string())
     };
-    match run(&cli, set_filter) {
+    match run(cli, set_filter) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("hyper-dmabuf-compositor: {}", explain(&error));
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
 }
 
 fn run(
-    cli: &Cli,
+    cli: Cli,
     set_filter: impl Fn(&str) -> Result<(), String> + 'static,
 ) -> anyhow::Result<ExitCode> {
     let config = cli.to_config()?;
@@ -53,17 +53,28 @@ fn run(
     let limit = descriptors::raise_limit();
     let mut server = Server::new(config, cli.backend.into())?;
     server.state.allow_log_filter(set_filter);
-    server.end_on_signals().context("cannot wait for signals")?;
+    server.obey_signals().context("cannot wait for signals")?;
+    let command = cli.command.clone();
+    let is_session = cli.session;
+    if let Some(path) = cli.config_file() {
+        server.state.allow_reload(move || cli.to_config());
+        if let Err(error) = server.state.watch_config(&path) {
+            tracing::warn!("{error}");
+        }
+    }
     let socket = server.listen()?;
     server.state.listen_for_domains()?;
     tracing::info!("clients connect with WAYLAND_DISPLAY={socket}");
     let surroundings = Surroundings { socket, limit };
     server.state.allow_programs(surroundings.clone());
-    let program = if cli.command.is_empty() {
+    if is_session {
+        server.state.begin_login_session(&surroundings).context("cannot begin the session")?;
+    }
+    let program = if command.is_empty() {
         None
     } else {
         Some(
-            child::start(&mut server, &cli.command, &surroundings)
+            child::start(&mut server, &command, &surroundings)
                 .context("cannot start the program")?,
         )
     };

@@ -1,8 +1,11 @@
 //! Look at a running compositor, and compare pictures of it.
 
 use std::{
+    io::{ErrorKind, IsTerminal, Write},
     path::{Path, PathBuf},
     process::ExitCode,
+    thread,
+    time::Duration,
 };
 
 use anyhow::{Context, bail};
@@ -13,10 +16,12 @@ use hyper_dmabuf_compositor::{
     config::OutputSize,
     control::{
         client::Control,
-        messages::{Answer, OutputRequest, Request, WindowRequest},
+        live::Live,
+        messages::{Answer, OutputRequest, ReloadReport, Request, WindowRequest},
     },
     image::{Image, compare, side_by_side},
     outputs::settings::{OutputPosition, OutputScale, OutputTransform},
+    trust::policy::DecidedBy,
 };
 
 /// Look at the hyper-dmabuf-compositor that WAYLAND_DISPLAY names, and compare pictures of it.
@@ -79,10 +84,29 @@ enum Command {
         #[arg(value_name = "FILTER")]
         filter: String,
     },
+    /// Show what happens from moment to moment: frames, latency, bytes copied, imports
+    ///
+    /// On a terminal until Ctrl+C. With --json, each moment is a line.
+    Top {
+        /// Seconds between two moments
+        #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = interval)]
+        interval: f64,
+        /// End after so many moments
+        #[arg(long, value_name = "N")]
+        count: Option<u64>,
+    },
+    /// Let the compositor read its configuration again, and say what is different
+    Reload,
     /// List all buffers that guests share
     Buffers,
     /// List all domains
     Domains,
+    /// List all protocols: whether a domain's programs are offered each, and why
+    Policy {
+        /// The domain; what all domains are offered, if none is named
+        #[arg(value_name = "NAME")]
+        domain: Option<String>,
+    },
     /// Compare two PNGs pixel by pixel: exit 0 if equal, 1 if different, 2 if that cannot be told
     Diff {
         /// The picture that is expected
@@ -164,8 +188,11 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         &Command::Close { id } => show(cli, Request::Window(WindowRequest::Close { id }))?,
         &Command::Move { id, to } => show(cli, Request::Window(WindowRequest::Move { id, to }))?,
         Command::Log { filter } => show(cli, Request::Log { filter: filter.clone() })?,
+        &Command::Top { interval, count } => top(cli, interval, count)?,
+        Command::Reload => return reload(cli),
         Command::Buffers => show(cli, Request::Buffers)?,
         Command::Domains => show(cli, Request::Domains)?,
+        Command::Policy { domain } => show(cli, Request::Policy { domain: domain.clone() })?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -208,14 +235,20 @@ fn diff(cli: &Cli, a: &Path, b: &Path, output: &Path) -> anyhow::Result<ExitCode
 
 fn show(cli: &Cli, request: Request) -> anyhow::Result<()> {
     let (answer, _) = Control::from_environment()?.ask(request)?;
+    print(cli, answer)
+}
+
+fn print(cli: &Cli, answer: Answer) -> anyhow::Result<()> {
     if cli.json {
         let text = match &answer {
             Answer::Windows(windows) => serde_json::to_string_pretty(windows),
             Answer::Domains(domains) => serde_json::to_string_pretty(domains),
             Answer::Buffers(buffers) => serde_json::to_string_pretty(buffers),
             Answer::Outputs(outputs) => serde_json::to_string_pretty(outputs),
+            Answer::Reloaded(report) => serde_json::to_string_pretty(report),
+            Answer::Policy(protocols) => serde_json::to_string_pretty(protocols),
             Answer::Done => Ok("{}".to_owned()),
-            Answer::Screenshot { .. } | Answer::Error(_) => {
+            Answer::Screenshot { .. } | Answer::Statistics(_) | Answer::Error(_) => {
                 bail!("the compositor answered something else")
             }
         };
@@ -274,6 +307,24 @@ fn show(cli: &Cli, request: Request) -> anyhow::Result<()> {
                 ]
             }),
         ),
+        Answer::Policy(protocols) => table(
+            &["PROTOCOL", "OFFERED", "CLASS", "DECIDED BY", "WHY"],
+            protocols.into_iter().map(|protocol| {
+                let offered = protocol.version.map(|version| format!("up to {version}"));
+                let by = match protocol.by {
+                    DecidedBy::Class => "its class",
+                    DecidedBy::AllDomains => "[protocols]",
+                    DecidedBy::ThisDomain => "[domain.protocols]",
+                };
+                vec![
+                    protocol.interface,
+                    offered.unwrap_or_else(|| "no".to_owned()),
+                    protocol.class.name().to_owned(),
+                    by.to_owned(),
+                    protocol.why,
+                ]
+            }),
+        ),
         Answer::Buffers(buffers) => table(
             &[
                 "ID", "DOMAIN", "SIZE", "FORMAT", "STATE", "MAPPINGS", "USERS", "FRAMES", "COPIED",
@@ -294,13 +345,69 @@ fn show(cli: &Cli, request: Request) -> anyhow::Result<()> {
                 ]
             }),
         ),
+        Answer::Reloaded(report) => reloaded(&report),
         Answer::Done => return Ok(()),
-        Answer::Screenshot { .. } | Answer::Error(_) => {
+        Answer::Screenshot { .. } | Answer::Statistics(_) | Answer::Error(_) => {
             bail!("the compositor answered something else")
         }
     };
     print!("{table}");
     Ok(())
+}
+
+/// A time that is neither too short to count in nor too long to wait.
+fn interval(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.05..=3600.0).contains(seconds));
+    seconds.ok_or_else(|| "write a number of seconds from 0.05 to 3600".to_owned())
+}
+
+fn top(cli: &Cli, interval: f64, count: Option<u64>) -> anyhow::Result<()> {
+    let mut control = Control::from_environment()?;
+    let mut ask = || match control.ask(Request::Statistics)? {
+        (Answer::Statistics(statistics), _) => Ok(statistics),
+        _ => bail!("the compositor answered something else"),
+    };
+    let mut output = std::io::stdout().lock();
+    let on_terminal = !cli.json && output.is_terminal();
+    if on_terminal {
+        write!(output, "\x1b[2J")?;
+    }
+    let mut before = ask()?;
+    for _ in 0..count.unwrap_or(u64::MAX) {
+        thread::sleep(Duration::from_secs_f64(interval));
+        let now = ask()?;
+        let live = Live::between(&before, &now);
+        before = now;
+        let text = match (cli.json, on_terminal) {
+            (true, _) => serde_json::to_string(&live)? + "\n",
+            (false, true) => live.on_terminal(),
+            (false, false) => format!("{live}\n"),
+        };
+        let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+        match written {
+            // Whoever read has seen enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+            written => written?,
+        }
+    }
+    Ok(())
+}
+
+/// Exit 1 if something that is configured could not be done.
+fn reload(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let (answer, _) = Control::from_environment()?.ask(Request::Reload)?;
+    let failed = matches!(&answer, Answer::Reloaded(report) if !report.failed.is_empty());
+    print(cli, answer)?;
+    Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// What came of reading the configuration again, a line for each thing.
+fn reloaded(report: &ReloadReport) -> String {
+    let changed = report.changed.iter().map(|what| format!("{what}: changed\n"));
+    let later = report.at_next_start.iter().map(|what| format!("{what}: at the next start\n"));
+    let failed = report.failed.iter().map(|what| format!("failed: {what}\n"));
+    let lines: String = changed.chain(later).chain(failed).collect();
+    if lines.is_empty() { "nothing is different\n".to_owned() } else { lines }
 }
 
 /// Rows in columns as wide as their widest cell.

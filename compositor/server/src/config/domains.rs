@@ -3,7 +3,11 @@
 use serde::Deserialize;
 
 use super::{DomainClipboard, DomainName};
-use crate::{colour::Colour, domain::DomainAddress};
+use crate::{
+    colour::Colour,
+    domain::DomainAddress,
+    trust::{consent::Unasked, policy::ProtocolRules},
+};
 
 /// One domain.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,8 +21,21 @@ pub struct DomainConfig {
     /// Whether copies of its pages are shown, taken at each commit, so that what it writes after
     /// one is not seen before the next. Costs a copy of every frame.
     pub staged: bool,
+    /// What its programs are offered, beside what is said for all domains or in its place.
+    pub protocols: ProtocolRules,
+    /// What its windows have without a person's consent.
+    pub unasked: Unasked,
     /// Whether a person may copy out of it, and paste into it.
     pub clipboard: DomainClipboard,
+}
+
+impl DomainConfig {
+    /// A domain of which no more is said.
+    pub fn new(name: DomainName, colour: Colour, address: Option<DomainAddress>) -> DomainConfig {
+        let (protocols, unasked) = (ProtocolRules::default(), Unasked::default());
+        let clipboard = DomainClipboard::default();
+        DomainConfig { name, colour, address, staged: false, protocols, unasked, clipboard }
+    }
 }
 
 /// Colours for domains that were given none, by their order: far apart in hue, calm, and dark
@@ -56,18 +73,23 @@ pub(super) fn read<'de, D: serde::Deserializer<'de>>(
         #[serde(default)]
         staged: bool,
         #[serde(default)]
+        protocols: ProtocolRules,
+        #[serde(default)]
+        unasked: Unasked,
+        #[serde(default)]
         clipboard: DomainClipboard,
     }
     let written = Vec::<Written>::deserialize(from)?;
     let mut taken: Vec<_> = written.iter().filter_map(|domain| domain.colour).collect();
-    let read = |Written { name, colour, address, staged, clipboard }: Written| {
-        let colour = colour.unwrap_or_else(|| {
-            let colour = free_colour(&taken);
-            taken.push(colour);
-            colour
-        });
-        DomainConfig { name, colour, address, staged, clipboard }
-    };
+    let read =
+        |Written { name, colour, address, staged, protocols, unasked, clipboard }: Written| {
+            let colour = colour.unwrap_or_else(|| {
+                let colour = free_colour(&taken);
+                taken.push(colour);
+                colour
+            });
+            DomainConfig { name, colour, address, staged, protocols, unasked, clipboard }
+        };
     Ok(written.into_iter().map(read).collect())
 }
 

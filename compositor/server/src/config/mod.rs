@@ -1,15 +1,20 @@
 //! The configuration: what can be set, and what it is when it is not set.
 
 mod clipboard;
+mod difference;
 mod domains;
 mod file;
 mod values;
 
 use serde::Deserialize;
 
-use crate::{colour::Colour, domain::AnyDomain, keys::Keys, outputs::settings::OutputConfig};
+use crate::{
+    colour::Colour, domain::AnyDomain, keys::Keys, outputs::settings::OutputConfig,
+    render::frame_decoration::FrameTheme, trust::policy::ProtocolRules,
+};
 
 pub use clipboard::{ClipboardConfig, DomainClipboard, LargestCopy, MimeType, Seconds};
+pub use difference::{Change, difference};
 pub use domains::{DomainConfig, domain_colour, free_colour};
 pub use file::ConfigError;
 pub use values::{
@@ -38,6 +43,8 @@ pub struct Config {
     pub cursor: Option<bool>,
     /// Window frames.
     pub frame: FrameConfig,
+    /// Where it is told whose window has the focus.
+    pub identity: IdentityConfig,
     /// The keyboard.
     pub keyboard: KeyboardConfig,
     /// Keyboard shortcuts, beside those that are usual or in their place.
@@ -47,6 +54,8 @@ pub struct Config {
     /// The domains whose windows are shown.
     #[serde(rename = "domain", deserialize_with = "domains::read")]
     pub domains: Vec<DomainConfig>,
+    /// What all domains' programs are offered.
+    pub protocols: ProtocolRules,
     /// Which other domains are shown, each by its own name and a free colour.
     pub any_domain: Option<AnyDomain>,
 }
@@ -72,6 +81,53 @@ impl Default for FrameConfig {
     }
 }
 
+/// Where it is told whose window has the focus.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IdentityConfig {
+    /// Where the identity bar is; where not said, at the top if there are domains, else nowhere.
+    pub bar: Option<BarPlace>,
+}
+
+/// Where the identity bar is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BarPlace {
+    /// At the top of each output.
+    Top,
+    /// At the bottom of each output.
+    Bottom,
+    /// Nowhere: only frames tell whose a window is.
+    None,
+}
+
+/// A side of an output that has an identity bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BarSide {
+    /// The upper one.
+    Top,
+    /// The lower one.
+    Bottom,
+}
+
+impl Config {
+    /// At which side of an output the identity bar is, if there is one.
+    pub fn identity_bar(&self) -> Option<BarSide> {
+        let has_domains = !self.domains.is_empty() || self.any_domain.is_some();
+        match self.identity.bar {
+            Some(BarPlace::Top) => Some(BarSide::Top),
+            Some(BarPlace::Bottom) => Some(BarSide::Bottom),
+            Some(BarPlace::None) => None,
+            None => has_domains.then_some(BarSide::Top),
+        }
+    }
+
+    /// The look of frames.
+    pub fn frame_theme(&self) -> FrameTheme {
+        FrameTheme::new(&self.frame, self.background.0).with_identity_bar(self.identity_bar())
+    }
+}
+
 /// The keyboard, in xkb's words. An empty word means xkb's own default.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -88,6 +144,19 @@ pub struct KeyboardConfig {
     pub repeat_delay: u16,
     /// Repetitions a second.
     pub repeat_rate: u16,
+}
+
+impl KeyboardConfig {
+    /// Whether keys mean the same.
+    fn has_layout_of(&self, other: &KeyboardConfig) -> bool {
+        let words = |of: &KeyboardConfig| [of.layout.clone(), of.variant.clone(), of.model.clone()];
+        words(self) == words(other) && self.options == other.options
+    }
+
+    /// Whether held keys repeat the same.
+    fn repeats_as(&self, other: &KeyboardConfig) -> bool {
+        (self.repeat_delay, self.repeat_rate) == (other.repeat_delay, other.repeat_rate)
+    }
 }
 
 impl Default for KeyboardConfig {

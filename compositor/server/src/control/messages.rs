@@ -3,11 +3,13 @@
 use hyper_dmabuf::domain::DomainId;
 use serde::{Deserialize, Serialize};
 
+use super::statistics::Statistics;
 use crate::{
     colour::Colour,
     config::OutputSize,
     domain::LinkState,
     outputs::settings::{OutputPosition, OutputScale, OutputTransform},
+    trust::{policy::DecidedBy, protocols::Class},
 };
 
 /// What is appended to the name of the Wayland socket to make the control socket's.
@@ -40,6 +42,16 @@ pub enum Request {
     Buffers,
     /// All domains.
     Domains,
+    /// All that is counted.
+    Statistics,
+    /// Read the configuration again; the answer is what is different.
+    Reload,
+    /// What a domain's programs are offered.
+    Policy {
+        /// Its name; what all are offered, if not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        domain: Option<String>,
+    },
 }
 
 /// What is answered.
@@ -59,10 +71,27 @@ pub enum Answer {
     Domains(Vec<DomainReport>),
     /// All outputs.
     Outputs(Vec<OutputReport>),
+    /// All that is counted.
+    Statistics(Statistics),
+    /// The configuration was read again.
+    Reloaded(ReloadReport),
+    /// What a domain's programs are offered, protocol by protocol.
+    Policy(Vec<ProtocolReport>),
     /// It is done, and there is no more to say.
     Done,
     /// It could not be done.
     Error(String),
+}
+
+/// What came of reading the configuration again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadReport {
+    /// What is different now.
+    pub changed: Vec<String>,
+    /// What is configured differently and takes effect at the next start.
+    pub at_next_start: Vec<String>,
+    /// What could not be done, and why.
+    pub failed: Vec<String>,
 }
 
 /// What is to be done with a window.
@@ -215,6 +244,21 @@ pub struct DomainReport {
     pub clients: usize,
     /// How many windows they have.
     pub windows: usize,
+}
+
+/// One protocol, and whether a domain is offered it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProtocolReport {
+    /// The interface that programs bind.
+    pub interface: String,
+    /// The newest version that is offered; nothing if none is.
+    pub version: Option<u32>,
+    /// What kind of protocol it is.
+    pub class: Class,
+    /// What decided.
+    pub by: DecidedBy,
+    /// What there is to say for or against it.
+    pub why: String,
 }
 
 impl DomainReport {

@@ -2,8 +2,11 @@
 //! socket, which only the same user can open.
 
 pub mod client;
+pub mod live;
 pub mod logging;
 pub mod messages;
+pub mod policy;
 pub mod reports;
 pub mod server;
+pub mod statistics;
 pub mod windows;

@@ -41,7 +41,7 @@ impl State {
                 DomainReport {
                     name: known.domain.name.clone(),
                     number: known.domain.id.number(),
-                    colour: known.domain.colour,
+                    colour: known.domain.colour(),
                     address: known.address.as_ref().map(ToString::to_string),
                     state: known.link,
                     clients: clients.iter().filter(|other| **other == origin).count(),

@@ -211,7 +211,16 @@ fn answer(state: &mut State, line: &[u8]) -> Vec<u8> {
             Ok(()) => Answer::Done,
             Err(error) => Answer::Error(error),
         },
+        Ok(Request::Statistics) => Answer::Statistics(state.statistics()),
+        Ok(Request::Reload) => match state.reload() {
+            Ok(report) => Answer::Reloaded(report),
+            Err(error) => Answer::Error(error.to_string()),
+        },
         Ok(Request::Domains) => Answer::Domains(state.domain_reports()),
+        Ok(Request::Policy { domain }) => match state.policy_reports(domain.as_deref()) {
+            Ok(reports) => Answer::Policy(reports),
+            Err(error) => Answer::Error(error.to_string()),
+        },
         Ok(Request::Buffers) => Answer::Buffers(state.buffer_reports()),
         Ok(Request::Outputs) => Answer::Outputs(state.output_reports()),
         Ok(Request::SetOutput(wanted)) => match state.set_output(&wanted) {

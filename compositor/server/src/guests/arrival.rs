@@ -52,15 +52,23 @@ impl State {
             .filter_map(|known| Some((Arc::clone(&known.domain), known.address.clone()?)))
             .collect();
         for (domain, address) in awaited {
-            let DomainAddress::Shm(path) = address else { continue };
-            let name = domain.name.clone();
-            listen(&self.loop_handle, domain, &path).map_err(|cause| ListenError::Socket {
-                domain: name,
-                path,
-                cause,
-            })?;
+            self.await_domain(domain, address)?;
         }
         self.discover_domains()?;
+        Ok(())
+    }
+
+    /// Await a domain where it is reached, if that needs no hypervisor.
+    pub(super) fn await_domain(
+        &mut self,
+        domain: Arc<Domain>,
+        address: DomainAddress,
+    ) -> Result<(), ListenError> {
+        let DomainAddress::Shm(path) = address else { return Ok(()) };
+        let (id, name) = (domain.id, domain.name.clone());
+        let listener = listen(&self.loop_handle, domain, &path)
+            .map_err(|cause| ListenError::Socket { domain: name, path, cause })?;
+        self.guests.listeners.insert(id, listener);
         Ok(())
     }
 }
@@ -69,7 +77,7 @@ fn listen(
     loop_handle: &LoopHandle<'static, State>,
     domain: Arc<Domain>,
     path: &std::path::Path,
-) -> io::Result<()> {
+) -> io::Result<RegistrationToken> {
     let listener = Listener::bind(path)?;
     tracing::info!(domain = %domain.name, path = %path.display(), "awaiting a domain");
     let source = Generic::new(listener, Interest::READ, Mode::Level);
@@ -88,8 +96,9 @@ fn listen(
         }
         Ok(PostAction::Continue)
     });
-    itself.set(Some(inserted.map_err(|error| io::Error::other(error.to_string()))?));
-    Ok(())
+    let inserted = inserted.map_err(|error| io::Error::other(error.to_string()))?;
+    itself.set(Some(inserted));
+    Ok(inserted)
 }
 
 impl State {

@@ -20,7 +20,7 @@ use smithay::reexports::calloop::{
 use super::{arrival::MOST_CONNECTIONS, links::Connection};
 use crate::{
     config::{self, DomainName},
-    domain::{Domain, DomainAddress, KnownDomain, LinkState, XenDomain},
+    domain::{Domain, DomainAddress, DomainSettings, KnownDomain, LinkState, XenDomain},
     state::State,
 };
 
@@ -31,7 +31,7 @@ const CHECK: Duration = Duration::from_secs(1);
 
 /// The hypervisor's domains, as far as they were looked for.
 #[derive(Debug)]
-pub(super) struct Discovered(Discovery);
+pub(super) struct Discovered(pub(super) Discovery);
 
 /// Why domains cannot be looked for.
 #[derive(Debug, thiserror::Error)]
@@ -143,6 +143,7 @@ impl State {
     fn discovered(&mut self, event: xen::Discovered) {
         match event {
             xen::Discovered::Appeared { domain, name } => {
+                self.guests.present.insert(domain, name.clone());
                 self.domain_appeared(domain, name.as_deref());
             }
             xen::Discovered::Offered { domain, offer, channel } => {
@@ -158,6 +159,7 @@ impl State {
                 self.begin_link(&known, connection);
             }
             xen::Discovered::Gone { domain } => {
+                self.guests.present.remove(&domain);
                 if let Some(known) = self.domains.iter().find(|known| known.domain.id == domain) {
                     tracing::info!(domain = %known.domain.name, number = %domain, "a domain is gone");
                 }
@@ -175,7 +177,7 @@ impl State {
         }
     }
 
-    fn domain_appeared(&mut self, id: DomainId, toolstack_name: Option<&str>) {
+    pub(super) fn domain_appeared(&mut self, id: DomainId, toolstack_name: Option<&str>) {
         let Some((domain, address)) = self.shown_as(id, toolstack_name) else {
             tracing::debug!(domain = %id, ?toolstack_name, "a domain is not to be shown");
             return;
@@ -197,7 +199,7 @@ impl State {
     }
 
     /// How a domain is shown, if it is: as configured, or by its own name.
-    fn shown_as(
+    pub(super) fn shown_as(
         &self,
         id: DomainId,
         toolstack_name: Option<&str>,
@@ -209,8 +211,8 @@ impl State {
         };
         let address = DomainAddress::Xen(XenDomain::Number(id));
         if let Some(config) = self.config.domains.iter().find(|domain| is_it(&domain.address)) {
-            let (name, colour) = (config.name.to_string(), config.colour);
-            return Some((Domain { id, name, colour, staged: config.staged }, address));
+            let settings = DomainSettings::configured(&self.config, config);
+            return Some((Domain::new(id, config.name.to_string(), settings), address));
         }
         self.config.any_domain?;
         // A name that is configured for somebody else must not be worn by this one.
@@ -227,9 +229,9 @@ impl State {
         let names = name.into_iter().chain([format!("xen-{id}")]);
         let name = names.into_iter().find(|name| !is_taken(name))?;
         let configured = self.config.domains.iter().map(|domain| domain.colour);
-        let known = self.domains.iter().map(|known| known.domain.colour);
+        let known = self.domains.iter().map(|known| known.domain.colour());
         let colour = config::free_colour(&configured.chain(known).collect::<Vec<_>>());
-        Some((Domain { id, name, colour, staged: false }, address))
+        Some((Domain::new(id, name, DomainSettings::of_another(&self.config, colour)), address))
     }
 
     /// The link of an offer has ended.

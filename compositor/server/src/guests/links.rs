@@ -1,6 +1,9 @@
 //! The links to guests: each stream of one is an ordinary Wayland client.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use hyper_dmabuf::{
     domain::DomainId,
@@ -22,8 +25,12 @@ pub struct Guests {
     arriving: HashMap<DomainId, usize>,
     links: HashMap<DomainId, HashMap<LinkNumber, RegistrationToken>>,
     next_link: u64,
-    /// On Xen: which domains there are.
+    /// On Xen: who tells which domains there are.
     pub(super) discovery: Option<Discovered>,
+    /// On Xen: which domains there are, shown or not, and what the toolstack calls them.
+    pub(super) present: BTreeMap<DomainId, Option<String>>,
+    /// Without a hypervisor: where each domain is awaited.
+    pub(super) listeners: HashMap<DomainId, RegistrationToken>,
 }
 
 /// Tells a link from all others that there ever were.
@@ -78,6 +85,10 @@ impl State {
         connection: Connection<T>,
     ) {
         let Connection { transport, memory, offer } = connection;
+        // It may have been taken out of the configuration while it introduced itself.
+        if !self.domains.iter().any(|known| Arc::ptr_eq(&known.domain, domain)) {
+            return;
+        }
         let display = self.protocols.hyper_dmabuf.domain();
         let role = Role::Display { guest: domain.id, display };
         let link = match Link::new(transport, role, Limits::default()) {

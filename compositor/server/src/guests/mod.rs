@@ -9,6 +9,7 @@
 //! hypervisor knows whose memory is whose.
 
 mod arrival;
+mod configured;
 mod discovery;
 mod links;
 mod sharing;

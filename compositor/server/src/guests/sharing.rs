@@ -10,9 +10,7 @@ use smithay::{
         shm::{ShmHandler, ShmState},
     },
 };
-use smithay_hyper_dmabuf::{
-    BufferState, HyperDmabufHandler, HyperDmabufState, Origin, Show, delegate_hyper_dmabuf,
-};
+use smithay_hyper_dmabuf::{BufferState, HyperDmabufHandler, HyperDmabufState, Origin, Show};
 
 use crate::{client::ClientState, control::messages::BufferReport, state::State};
 
@@ -28,15 +26,13 @@ impl HyperDmabufHandler for State {
     fn origin(&self, client: &Client) -> Option<Origin> {
         let data = client.get_data::<ClientState>()?;
         let (domain, show) = match data.origin.domain() {
-            Some(domain) if domain.staged => (domain.id, Show::Staged),
+            Some(domain) if domain.is_staged() => (domain.id, Show::Staged),
             Some(domain) => (domain.id, Show::Direct),
             None => (self.protocols.hyper_dmabuf.domain(), Show::Direct),
         };
         Some(Origin { domain, memory: data.memory(), limits: Limits::default(), show })
     }
 }
-
-delegate_hyper_dmabuf!(State);
 
 impl ShmHandler for State {
     fn shm_state(&self) -> &ShmState {

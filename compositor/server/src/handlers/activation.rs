@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use smithay::{
-    delegate_xdg_activation,
     input::Seat,
     reexports::wayland_server::{Resource, protocol::wl_surface::WlSurface},
     wayland::xdg_activation::{
@@ -81,5 +80,3 @@ impl State {
             && since.iter().flatten().any(|enter| serial.is_no_older_than(enter))
     }
 }
-
-delegate_xdg_activation!(State);

@@ -2,34 +2,31 @@
 //! number and every list from a client within bounds.
 
 use smithay::{
-    backend::renderer::utils::{on_commit_buffer_handler, with_renderer_surface_state},
+    backend::renderer::{
+        BufferType, buffer_type,
+        utils::{CommitCounter, on_commit_buffer_handler, with_renderer_surface_state},
+    },
     reexports::{
-        wayland_protocols::wp::viewporter::server::{
-            wp_viewport::{self, WpViewport},
-            wp_viewporter::WpViewporter,
-        },
+        wayland_protocols::wp::viewporter::server::wp_viewport::{self, WpViewport},
         wayland_server::{
             Client, DataInit, Dispatch, DisplayHandle, Resource,
             backend::ClientId,
-            delegate_dispatch, delegate_global_dispatch,
             protocol::{
-                wl_callback::WlCallback,
                 wl_compositor::{self, WlCompositor},
                 wl_region::{self, WlRegion},
-                wl_subcompositor::WlSubcompositor,
                 wl_subsurface::{self, WlSubsurface},
                 wl_surface::{self, WlSurface},
             },
         },
     },
-    utils::{Buffer, Rectangle},
+    utils::{Buffer, Rectangle, Size},
     wayland::{
         compositor::{
             CompositorClientState, CompositorHandler, CompositorState, Damage, RegionUserData,
             SubsurfaceUserData, SurfaceAttributes, SurfaceUserData, add_pre_commit_hook,
             get_parent, is_sync_subsurface, with_states,
         },
-        viewporter::{ViewportState, ViewporterState, ensure_viewport_valid},
+        viewporter::{ViewportState, ensure_viewport_valid},
     },
 };
 
@@ -66,7 +63,14 @@ impl CompositorHandler for State {
             root = parent;
         }
         let before = self.area_of(&root);
-        on_commit_buffer_handler::<State>(surface);
+        if self.backend.uploads() {
+            let commit = with_renderer_surface_state(surface, |state| state.current_commit());
+            on_commit_buffer_handler::<State>(surface);
+            let bytes = changed_bytes(surface, commit);
+            self.bytes_uploaded = self.bytes_uploaded.saturating_add(bytes);
+        } else {
+            on_commit_buffer_handler::<State>(surface);
+        }
         self.popups.commit(surface);
         self.configure_popup_if_new(surface);
         if is_sync_subsurface(surface) {
@@ -98,6 +102,23 @@ impl CompositorHandler for State {
     }
 }
 
+/// How many bytes of a `wl_shm` buffer have changed since a commit.
+fn changed_bytes(surface: &WlSurface, since: Option<CommitCounter>) -> u64 {
+    let changed = with_renderer_surface_state(surface, |state| {
+        let buffer = state.buffer()?;
+        if !matches!(buffer_type(buffer), Some(BufferType::Shm)) {
+            return None;
+        }
+        // Each of the formats that are offered has 4 bytes a pixel.
+        let bytes = |size: Size<i32, Buffer>| {
+            u64::from(size.w.unsigned_abs()).saturating_mul(4 * u64::from(size.h.unsigned_abs()))
+        };
+        let areas = state.damage_since(since).into_iter();
+        Some(areas.map(|area| bytes(area.size)).fold(0, u64::saturating_add))
+    });
+    changed.flatten().unwrap_or(0)
+}
+
 /// What is checked before a commit takes effect.
 fn before_commit(state: &mut State, _display: &DisplayHandle, surface: &WlSurface) {
     if limits::attaches_buffer(surface) {
@@ -113,13 +134,6 @@ fn before_commit(state: &mut State, _display: &DisplayHandle, surface: &WlSurfac
         }
     });
 }
-
-delegate_global_dispatch!(State: [WlCompositor: ()] => CompositorState);
-delegate_global_dispatch!(State: [WlSubcompositor: ()] => CompositorState);
-delegate_dispatch!(State: [WlCallback: ()] => CompositorState);
-delegate_dispatch!(State: [WlSubcompositor: ()] => CompositorState);
-delegate_global_dispatch!(State: [WpViewporter: ()] => ViewporterState);
-delegate_dispatch!(State: [WpViewporter: ()] => ViewporterState);
 
 impl Dispatch<WlCompositor, ()> for State {
     fn request(

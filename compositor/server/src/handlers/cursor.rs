@@ -1,7 +1,7 @@
 //! Cursor shapes by name.
 
 use smithay::{
-    backend::input::TabletToolDescriptor, delegate_cursor_shape, input::pointer::CursorImageStatus,
+    backend::input::TabletToolDescriptor, input::pointer::CursorImageStatus,
     wayland::tablet_manager::TabletSeatHandler,
 };
 
@@ -14,5 +14,3 @@ impl TabletSeatHandler for State {
         self.cursor_changed();
     }
 }
-
-delegate_cursor_shape!(State);

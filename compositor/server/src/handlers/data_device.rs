@@ -5,30 +5,22 @@ use std::collections::HashMap;
 use smithay::{
     input::Seat,
     reexports::{
-        wayland_protocols::wp::primary_selection::zv1::server::{
-            zwp_primary_selection_device_manager_v1::ZwpPrimarySelectionDeviceManagerV1,
-            zwp_primary_selection_device_v1::ZwpPrimarySelectionDeviceV1,
-        },
+        wayland_protocols::wp::primary_selection::zv1::server::zwp_primary_selection_device_v1::ZwpPrimarySelectionDeviceV1,
         wayland_server::{
             Resource,
             backend::ObjectId,
-            delegate_dispatch, delegate_global_dispatch,
             protocol::{
-                wl_data_device::WlDataDevice, wl_data_device_manager::WlDataDeviceManager,
-                wl_data_source::WlDataSource, wl_surface::WlSurface,
+                wl_data_device::WlDataDevice, wl_data_source::WlDataSource, wl_surface::WlSurface,
             },
         },
     },
     wayland::selection::{
         SelectionHandler, SelectionSource, SelectionTarget,
         data_device::{
-            ClientDndGrabHandler, DataDeviceHandler, DataDeviceState, DataDeviceUserData,
-            ServerDndGrabHandler, set_data_device_focus,
+            ClientDndGrabHandler, DataDeviceHandler, DataDeviceState, ServerDndGrabHandler,
+            set_data_device_focus,
         },
-        primary_selection::{
-            PrimaryDeviceManagerGlobalData, PrimaryDeviceUserData, PrimarySelectionHandler,
-            PrimarySelectionState, set_primary_focus,
-        },
+        primary_selection::{PrimarySelectionHandler, PrimarySelectionState, set_primary_focus},
     },
 };
 
@@ -193,10 +185,3 @@ impl PrimarySelectionHandler for State {
         &self.protocols.primary_selection
     }
 }
-
-delegate_global_dispatch!(State: [WlDataDeviceManager: ()] => DataDeviceState);
-delegate_dispatch!(State: [WlDataDeviceManager: ()] => DataDeviceState);
-delegate_dispatch!(State: [WlDataDevice: DataDeviceUserData] => DataDeviceState);
-delegate_global_dispatch!(State: [ZwpPrimarySelectionDeviceManagerV1: PrimaryDeviceManagerGlobalData] => PrimarySelectionState);
-delegate_dispatch!(State: [ZwpPrimarySelectionDeviceManagerV1: ()] => PrimarySelectionState);
-delegate_dispatch!(State: [ZwpPrimarySelectionDeviceV1: PrimaryDeviceUserData] => PrimarySelectionState);

@@ -3,7 +3,6 @@
 //! seen.
 
 use smithay::{
-    delegate_idle_inhibit,
     reexports::{
         wayland_protocols::ext::idle_notify::v1::server::{
             ext_idle_notification_v1::ExtIdleNotificationV1,
@@ -76,8 +75,6 @@ impl IdleInhibitHandler for State {
         self.refresh_idle_inhibition();
     }
 }
-
-delegate_idle_inhibit!(State);
 
 impl State {
     /// Whether somebody counts as there because a window says so.

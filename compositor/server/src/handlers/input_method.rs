@@ -5,13 +5,10 @@ use smithay::{
     delegate_input_method_manager, delegate_virtual_keyboard_manager,
     desktop::{PopupKind, PopupManager},
     reexports::{
-        wayland_protocols::wp::text_input::zv3::server::{
-            zwp_text_input_manager_v3::ZwpTextInputManagerV3,
-            zwp_text_input_v3::{self, ZwpTextInputV3},
-        },
+        wayland_protocols::wp::text_input::zv3::server::zwp_text_input_v3::{self, ZwpTextInputV3},
         wayland_server::{
-            Client, DataInit, Dispatch, DisplayHandle, WEnum, backend::ClientId, delegate_dispatch,
-            delegate_global_dispatch, protocol::wl_surface::WlSurface,
+            Client, DataInit, Dispatch, DisplayHandle, WEnum, backend::ClientId,
+            protocol::wl_surface::WlSurface,
         },
     },
     utils::{Logical, Rectangle},
@@ -52,8 +49,6 @@ impl InputMethodHandler for State {
 
 delegate_input_method_manager!(State);
 delegate_virtual_keyboard_manager!(State);
-delegate_global_dispatch!(State: [ZwpTextInputManagerV3: ()] => TextInputManagerState);
-delegate_dispatch!(State: [ZwpTextInputManagerV3: ()] => TextInputManagerState);
 
 impl Dispatch<ZwpTextInputV3, TextInputUserData> for State {
     fn request(

@@ -84,8 +84,8 @@ impl State {
     /// A surface was committed: whether it is a panel's.
     pub(super) fn panel_committed(&mut self, surface: &WlSurface) {
         let Some(output) = self.panels.by_surface(surface).map(Panel::output) else { return };
-        let Some(area) = self.outputs.get(output).map(OutputView::area) else { return };
-        if self.panels.committed(surface, area) {
+        let Some(view) = self.outputs.get(output) else { return };
+        if self.panels.committed(surface, self.open_area(view)) {
             self.panels_changed(output);
         }
     }
@@ -109,13 +109,15 @@ impl State {
 
     fn arrange_panels(&mut self, output: OutputId) {
         if let Some(view) = self.outputs.get(output) {
-            self.panels.arrange(output, view.area());
+            let area = self.open_area(view);
+            self.panels.arrange(output, area);
         }
     }
 
     /// Outputs came, changed or went: panels stay on theirs, and go with it.
     pub(crate) fn panels_follow_outputs(&mut self) {
-        let shown: Vec<_> = self.outputs.shown().map(|view| (view.id, view.area())).collect();
+        let shown: Vec<_> =
+            self.outputs.shown().map(|view| (view.id, self.open_area(view))).collect();
         let ids: Vec<_> = shown.iter().map(|(id, _)| *id).collect();
         self.panels.close_all_but(&ids);
         for (id, area) in shown {

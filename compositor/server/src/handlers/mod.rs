@@ -6,6 +6,7 @@ mod compositor;
 mod cursor;
 mod data_control;
 mod data_device;
+mod delegated;
 mod foreign_toplevel;
 mod idle;
 mod input_method;

@@ -1,7 +1,7 @@
 //! `wl_output` and `xdg_output`.
 
 use smithay::{
-    delegate_output, output::Output, reexports::wayland_server::protocol::wl_output::WlOutput,
+    output::Output, reexports::wayland_server::protocol::wl_output::WlOutput,
     wayland::output::OutputHandler,
 };
 
@@ -12,5 +12,3 @@ impl OutputHandler for State {
         self.tell_windows_on(&output, &resource);
     }
 }
-
-delegate_output!(State);

@@ -3,7 +3,6 @@
 //! the keyboard to another window.
 
 use smithay::{
-    delegate_pointer_constraints,
     input::pointer::PointerHandle,
     reexports::wayland_server::protocol::wl_surface::WlSurface,
     utils::{Logical, Point},
@@ -15,7 +14,7 @@ use smithay::{
     },
 };
 
-use crate::{client::party_of_surface, state::State};
+use crate::{client::party_of_surface, state::State, trust::consent::Consent};
 
 /// How the pointer is held.
 pub(crate) enum Held {
@@ -52,8 +51,6 @@ impl PointerConstraintsHandler for State {
     }
 }
 
-delegate_pointer_constraints!(State);
-
 impl State {
     /// How the surface under the pointer holds it, if it does.
     pub(crate) fn pointer_held(&self) -> Option<Held> {
@@ -86,6 +83,12 @@ impl State {
             root = parent;
         }
         let has_keyboard = keyboard == Some(root);
+        let asks = with_pointer_constraint(&surface, &pointer, |constraint| {
+            constraint.is_some_and(|constraint| !constraint.is_active())
+        });
+        if asks && has_keyboard && !self.has_consent(&surface, Consent::Pointer) {
+            return;
+        }
         let at = pointer.current_location() - origin;
         with_pointer_constraint(&surface, &pointer, |constraint| {
             let Some(constraint) = constraint else { return };
@@ -98,6 +101,8 @@ impl State {
                 constraint.activate();
             }
         });
+        // It is told for as long as it lasts.
+        self.identity_bar_due = true;
     }
 
     /// Take the pointer back from the surface that holds it.

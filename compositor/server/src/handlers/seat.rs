@@ -1,7 +1,6 @@
 //! `wl_seat`: keyboard, pointer and touch.
 
 use smithay::{
-    delegate_seat,
     input::{Seat, SeatHandler, SeatState, pointer::CursorImageStatus},
     reexports::wayland_server::protocol::wl_surface::WlSurface,
 };
@@ -28,5 +27,3 @@ impl SeatHandler for State {
         self.cursor_changed();
     }
 }
-
-delegate_seat!(State);

@@ -3,7 +3,6 @@
 //! by the shortcut `take-shortcuts`; then whoever had them gets none until somebody else had the keyboard.
 
 use smithay::{
-    delegate_keyboard_shortcuts_inhibit,
     reexports::wayland_server::protocol::wl_surface::WlSurface,
     wayland::keyboard_shortcuts_inhibit::{
         KeyboardShortcutsInhibitHandler, KeyboardShortcutsInhibitState, KeyboardShortcutsInhibitor,
@@ -11,7 +10,11 @@ use smithay::{
     },
 };
 
-use crate::{client::party_of_surface, state::State};
+use crate::{
+    client::{Party, party_of_surface},
+    state::State,
+    trust::consent::Consent,
+};
 
 impl KeyboardShortcutsInhibitHandler for State {
     fn keyboard_shortcuts_inhibit_state(&mut self) -> &mut KeyboardShortcutsInhibitState {
@@ -19,15 +22,9 @@ impl KeyboardShortcutsInhibitHandler for State {
     }
 
     fn new_inhibitor(&mut self, inhibitor: KeyboardShortcutsInhibitor) {
-        if self.shortcuts_taken_from.is_none()
-            || self.shortcuts_taken_from != party_of_surface(inhibitor.wl_surface())
-        {
-            inhibitor.activate();
-        }
+        self.consider_inhibitor(&inhibitor);
     }
 }
-
-delegate_keyboard_shortcuts_inhibit!(State);
 
 impl State {
     fn inhibitor(&self) -> Option<KeyboardShortcutsInhibitor> {
@@ -35,6 +32,35 @@ impl State {
         self.seat
             .keyboard_shortcuts_inhibitor_for_surface(&focus)
             .filter(KeyboardShortcutsInhibitor::is_active)
+    }
+
+    /// Let an inhibitor act if its window may have the shortcuts. A domain's window may ask for a
+    /// person's consent only while it has the keyboard.
+    fn consider_inhibitor(&mut self, inhibitor: &KeyboardShortcutsInhibitor) {
+        let surface = inhibitor.wl_surface();
+        let party = party_of_surface(surface);
+        if self.shortcuts_taken_from.is_some() && self.shortcuts_taken_from == party {
+            return;
+        }
+        let has_keyboard = self.keyboard_goes_to.as_ref() == Some(surface);
+        let is_local = !matches!(party, Some(Party::Domain(_)));
+        if is_local || has_keyboard && self.has_consent(surface, Consent::Shortcuts) {
+            inhibitor.activate();
+            self.queue_redraw();
+        }
+    }
+
+    /// A window was given what it asked for, or has the keyboard now: its inhibitor is looked at again.
+    pub(crate) fn give_shortcuts(&mut self, surface: &WlSurface) {
+        let inhibitor = self.seat.keyboard_shortcuts_inhibitor_for_surface(surface);
+        if let Some(inhibitor) = inhibitor.filter(|inhibitor| !inhibitor.is_active()) {
+            self.consider_inhibitor(&inhibitor);
+        }
+    }
+
+    /// The surface that has the shortcuts for itself.
+    pub(crate) fn shortcuts_inhibitor(&self) -> Option<WlSurface> {
+        self.inhibitor().map(|inhibitor| inhibitor.wl_surface().clone())
     }
 
     /// Whether the window with the keyboard has the shortcuts for itself.

@@ -2,9 +2,6 @@
 //! its renderer reads it from there.
 
 use smithay::{
-    delegate_alpha_modifier, delegate_content_type, delegate_fifo, delegate_fractional_scale,
-    delegate_pointer_gestures, delegate_presentation, delegate_relative_pointer,
-    delegate_single_pixel_buffer, delegate_tablet_manager, delegate_xdg_dialog,
     reexports::wayland_server::protocol::wl_surface::WlSurface,
     utils::Transform,
     wayland::{
@@ -23,16 +20,6 @@ use crate::{
     state::State,
 };
 
-delegate_alpha_modifier!(State);
-delegate_content_type!(State);
-delegate_fifo!(State);
-delegate_pointer_gestures!(State);
-delegate_tablet_manager!(State);
-delegate_xdg_dialog!(State);
-delegate_presentation!(State);
-delegate_relative_pointer!(State);
-delegate_single_pixel_buffer!(State);
-
 impl XdgDialogHandler for State {}
 
 impl FractionalScaleHandler for State {
@@ -43,8 +30,6 @@ impl FractionalScaleHandler for State {
         });
     }
 }
-
-delegate_fractional_scale!(State);
 
 impl State {
     /// The scale of the output where a surface is, or will be.

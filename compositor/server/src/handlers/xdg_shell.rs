@@ -283,6 +283,7 @@ impl XdgShellHandler for State {
         if let Some(pointer) = pointer {
             pointer.set_grab(self, PopupPointerGrab::new(&grab), serial, Focus::Keep);
         }
+        self.popup_grab = Some(grab);
     }
 
     fn move_request(&mut self, toplevel: ToplevelSurface, seat: WlSeat, serial: Serial) {

@@ -4,10 +4,7 @@
 use smithay::{
     reexports::{
         wayland_protocols::xdg::shell::server::xdg_wm_base::{self, Error, XdgWmBase},
-        wayland_server::{
-            Client, DataInit, Dispatch, DisplayHandle, Resource, backend::ClientId,
-            delegate_global_dispatch,
-        },
+        wayland_server::{Client, DataInit, Dispatch, DisplayHandle, Resource, backend::ClientId},
     },
     wayland::{
         compositor::get_role,
@@ -17,8 +14,6 @@ use smithay::{
 
 use super::limits;
 use crate::state::State;
-
-delegate_global_dispatch!(State: [XdgWmBase: ()] => XdgShellState);
 
 impl Dispatch<XdgWmBase, XdgWmBaseUserData> for State {
     fn request(

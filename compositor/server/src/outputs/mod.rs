@@ -2,6 +2,7 @@
 
 pub mod change;
 pub mod layout;
+pub(crate) mod reconfigure;
 mod report;
 pub mod settings;
 

@@ -65,6 +65,12 @@ impl OutputName {
     }
 }
 
+impl fmt::Display for OutputName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl FromStr for OutputName {
     type Err = ValueError;
 

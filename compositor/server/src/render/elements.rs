@@ -5,7 +5,7 @@ use smithay::{
         Color32F, ImportAll, ImportMem, Renderer,
         element::{
             Element, Id, Kind, RenderElement, UnderlyingStorage,
-            memory::MemoryRenderBufferRenderElement,
+            memory::{MemoryRenderBuffer, MemoryRenderBufferRenderElement},
             render_elements,
             solid::SolidColorRenderElement,
             surface::{WaylandSurfaceRenderElement, render_elements_from_surface_tree},
@@ -19,11 +19,13 @@ use smithay::{
 };
 
 use crate::{
+    client::{ClientOrigin, origin_of_surface},
     colour::Colour,
     outputs::OutputId,
     render::{
         cursor::{CursorLook, CursorView},
-        frame_decoration::FrameTheme,
+        frame_decoration::{FrameStyle, FrameTheme},
+        identity_bar::{self, IdentityBar},
     },
     shell::{layers::Panels, lock::Lock, popups, window::Window},
 };
@@ -48,6 +50,8 @@ pub struct Scene<'a> {
     pub theme: &'a FrameTheme,
     /// A window fills the output: most panels are below it.
     pub full_screen: bool,
+    /// The identity bar, where it is shown.
+    pub identity_bar: Option<&'a IdentityBar>,
     /// Who has locked the session: then nothing else is seen.
     pub lock: Option<&'a Lock>,
     /// Which output.
@@ -68,6 +72,40 @@ impl Scene<'_> {
     /// Where a point is among the output's pixels.
     fn point(&self, point: Point<f64, Logical>) -> Point<i32, Physical> {
         (point - self.area.loc.to_f64()).to_physical(self.scale).to_i32_round()
+    }
+
+    /// The popup of a window under a point, else the window itself, frame and all.
+    fn part_under(
+        &self,
+        window: &Window,
+        point: Point<f64, Logical>,
+    ) -> Option<Rectangle<i32, Logical>> {
+        let popups = popups::placed(window, self.smallest_output);
+        let mut areas =
+            popups.iter().map(|popup| popup.area).chain([window.outer_area(self.theme)]);
+        areas.find(|area| area.to_f64().contains(point))
+    }
+
+    /// The surfaces that clients have lent to the cursor, and where they lie: the cursor's own look,
+    /// and what is dragged with it.
+    fn lent(&self) -> impl Iterator<Item = (&WlSurface, Rectangle<i32, Physical>)> {
+        let cursor = self.cursor.as_ref();
+        let greatest = |tip, size| {
+            Rectangle::new(self.point(tip), self.pixels(Rectangle::from_size(size)).size)
+        };
+        let look = cursor.and_then(|cursor| match cursor.look(self.scale) {
+            CursorLook::Surface { surface, hotspot, size } => {
+                let mut area = greatest(cursor.location, size);
+                area.loc -= self.distance(hotspot);
+                Some((surface, area))
+            }
+            CursorLook::Hidden | CursorLook::Arrow(_) => None,
+        });
+        let dragged = cursor.and_then(|cursor| {
+            let (icon, size) = cursor.dragged()?;
+            Some((icon, greatest(cursor.location, size)))
+        });
+        look.into_iter().chain(dragged)
     }
 
     /// A distance in the output's pixels.
@@ -100,6 +138,7 @@ where
         }
         return elements;
     }
+    push_identity_bar(renderer, scene, &mut elements);
     push_panels(renderer, scene, Layer::Overlay, &mut elements);
     let below_windows = if scene.full_screen {
         [Layer::Top, Layer::Bottom, Layer::Background].as_slice()
@@ -112,6 +151,40 @@ where
         push_panels(renderer, scene, *layer, &mut elements);
     }
     elements
+}
+
+/// The identity bar lies above all that programs show, local ones too.
+fn push_identity_bar<R>(renderer: &mut R, scene: &Scene<'_>, elements: &mut Vec<OutputElement<R>>)
+where
+    R: Renderer + ImportAll + ImportMem,
+    R::TextureId: Clone + Send + 'static,
+{
+    let Some(area) = identity_bar::area(scene.theme, scene.area) else { return };
+    let place = scene.pixels(area);
+    let bar = scene.identity_bar.and_then(|bar| bar.pixels(place.size, scene.scale));
+    if let Some(bar) = bar {
+        push_memory(renderer, bar, place.loc, Kind::Unspecified, elements);
+    }
+}
+
+/// Pixels of our own.
+fn push_memory<R>(
+    renderer: &mut R,
+    pixels: &MemoryRenderBuffer,
+    location: Point<i32, Physical>,
+    kind: Kind,
+    elements: &mut Vec<OutputElement<R>>,
+) where
+    R: Renderer + ImportAll + ImportMem,
+    R::TextureId: Clone + Send + 'static,
+{
+    let location = location.to_f64();
+    match MemoryRenderBufferRenderElement::from_buffer(
+        renderer, location, pixels, None, None, None, kind,
+    ) {
+        Ok(element) => elements.push(element.into()),
+        Err(error) => tracing::error!(?error, "something of our own cannot be drawn"),
+    }
 }
 
 /// The panels of a layer, each with its popups.
@@ -141,11 +214,17 @@ where
     R: Renderer + ImportAll + ImportMem,
     R::TextureId: Clone + Send + 'static,
 {
+    let mut tip = scene.cursor.as_ref().map(|cursor| cursor.location);
     for window in scene.windows.iter().rev().filter(|window| window.is_visible()) {
+        if let Some(own) = tip.and_then(|tip| scene.part_under(window, tip)) {
+            push_lent(renderer, scene, window, own, elements);
+            tip = None;
+        }
         push_popups(renderer, scene, window, elements);
         let pixels = scene.pixels(window.client_area());
-        if window.has_frame() {
-            push_frame(renderer, scene, window, pixels, elements);
+        let style = window.frame_style(scene.theme);
+        if style != FrameStyle::None {
+            push_frame(renderer, scene, window, style, pixels, elements);
         }
         let origin = pixels.loc - scene.distance(window.surface().geometry().loc);
         push_surface(renderer, scene, window.wl_surface(), origin, pixels, elements);
@@ -162,7 +241,7 @@ fn push_popups<R>(
     R: Renderer + ImportAll + ImportMem,
     R::TextureId: Clone + Send + 'static,
 {
-    let border = window.origin().domain().map(|domain| domain.colour.to_renderer().into());
+    let border = window.origin().domain().map(|domain| domain.colour().to_renderer().into());
     for popup in popups::placed(window, scene.smallest_output) {
         let pixels = scene.pixels(popup.area);
         if let Some(colour) = border {
@@ -180,27 +259,17 @@ fn push_frame<R>(
     renderer: &mut R,
     scene: &Scene<'_>,
     window: &Window,
+    style: FrameStyle,
     client: Rectangle<i32, Physical>,
     elements: &mut Vec<OutputElement<R>>,
 ) where
     R: Renderer + ImportAll + ImportMem,
     R::TextureId: Clone + Send + 'static,
 {
-    let parts = window.frame().parts(scene.theme, scene.scale, client);
+    let parts = window.frame().parts(scene.theme, style, scene.scale, client);
     if let Some((bar, location)) = parts.bar {
-        match MemoryRenderBufferRenderElement::from_buffer(
-            renderer,
-            location.to_f64(),
-            bar,
-            None,
-            None,
-            None,
-            Kind::Unspecified,
-        ) {
-            Ok(element) => elements.push(element.into()),
-            // The border is still drawn, and still tells the domain.
-            Err(error) => tracing::error!(?error, "cannot draw the title bar of a window"),
-        }
+        // If it fails, the border is still drawn, and still tells the domain.
+        push_memory(renderer, bar, location, Kind::Unspecified, elements);
     }
     for (id, area) in parts.sides {
         elements.push(solid(id, area, parts.colour.1, parts.colour.0));
@@ -219,32 +288,39 @@ fn push_cursor<R>(
     R::TextureId: Clone + Send + 'static,
 {
     let tip = scene.point(cursor.location);
-    let greatest = |size| Rectangle::new(tip, scene.pixels(Rectangle::from_size(size)).size);
     match cursor.look(scene.scale) {
         CursorLook::Hidden => {}
         CursorLook::Arrow(arrow) => {
-            let kind = Kind::Cursor;
-            match MemoryRenderBufferRenderElement::from_buffer(
-                renderer,
-                tip.to_f64(),
-                arrow,
-                None,
-                None,
-                None,
-                kind,
-            ) {
-                Ok(element) => elements.push(element.into()),
-                Err(error) => tracing::error!(?error, "cannot draw the cursor"),
-            }
+            push_memory(renderer, arrow, tip, Kind::Cursor, elements);
         }
-        CursorLook::Surface { surface, hotspot, size } => {
-            let mut area = greatest(size);
-            area.loc -= scene.distance(hotspot);
+        CursorLook::Surface { .. } => {}
+    }
+    // What a domain has lent is drawn with its window.
+    for (surface, area) in scene.lent() {
+        if origin_of_surface(surface) == Some(ClientOrigin::Local) {
             push_surface(renderer, scene, surface, area.loc, area, elements);
         }
     }
-    if let Some((icon, size)) = cursor.dragged() {
-        push_surface(renderer, scene, icon, tip, greatest(size), elements);
+}
+
+/// What a domain has lent to the cursor, over a window of its own. It is cut off where that window
+/// ends and lies below all that lies above the window: it is never seen over what belongs to others.
+fn push_lent<R>(
+    renderer: &mut R,
+    scene: &Scene<'_>,
+    window: &Window,
+    own: Rectangle<i32, Logical>,
+    elements: &mut Vec<OutputElement<R>>,
+) where
+    R: Renderer + ImportAll + ImportMem,
+    R::TextureId: Clone + Send + 'static,
+{
+    let own = scene.pixels(own);
+    for (surface, area) in scene.lent() {
+        let is_its = origin_of_surface(surface).as_ref() == Some(window.origin());
+        if let Some(seen) = area.intersection(own).filter(|_| is_its) {
+            push_surface(renderer, scene, surface, area.loc, seen, elements);
+        }
     }
 }
 

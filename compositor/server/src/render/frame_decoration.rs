@@ -17,7 +17,7 @@ use smithay::{
 
 use crate::{
     colour::{Colour, LEAST_CONTRAST},
-    config::FrameConfig,
+    config::{BarSide, FrameConfig},
     render::label::{Canvas, TextPlace, Typeface},
 };
 
@@ -28,6 +28,17 @@ const GREATEST_INNER_SIDE: i32 = 16_384;
 /// Space between the parts of a title bar.
 const GAP: i32 = 8;
 
+/// How much of a frame there is around a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameStyle {
+    /// Nothing.
+    None,
+    /// A border on all four sides, where something else tells what the title bar would.
+    Edge,
+    /// A title bar, and a border on the other sides.
+    Whole,
+}
+
 /// What all frames have in common.
 pub struct FrameTheme {
     /// The height of letters at scale one.
@@ -36,6 +47,8 @@ pub struct FrameTheme {
     bar_height: i32,
     local_colour: Colour,
     background: Colour,
+    /// At which side of an output the identity bar is, if there is one.
+    identity_bar: Option<BarSide>,
 }
 
 impl FrameTheme {
@@ -47,7 +60,18 @@ impl FrameTheme {
             local_colour: config.local_colour,
             background,
             font_size: config.font_size.pixels(),
+            identity_bar: None,
         }
+    }
+
+    /// The same with an identity bar at this side of each output.
+    pub fn with_identity_bar(self, side: Option<BarSide>) -> FrameTheme {
+        FrameTheme { identity_bar: side, ..self }
+    }
+
+    /// At which side of an output the identity bar is, if there is one.
+    pub fn identity_bar(&self) -> Option<BarSide> {
+        self.identity_bar
     }
 
     /// Lengths in pixels of an output of this scale.
@@ -66,22 +90,41 @@ impl FrameTheme {
         domain.unwrap_or(self.local_colour)
     }
 
+    /// How much a frame adds at each of three sides, and above.
+    fn borders(&self, style: FrameStyle) -> (i32, i32) {
+        match style {
+            FrameStyle::None => (0, 0),
+            FrameStyle::Edge => (self.border, self.border),
+            FrameStyle::Whole => (self.border, self.bar_height),
+        }
+    }
+
     /// Where the frame of a window lies when its client's pixels lie at `client`.
-    pub fn outer(&self, client: Rectangle<i32, Logical>) -> Rectangle<i32, Logical> {
-        let size = inner_size(client.size);
+    pub fn outer(
+        &self,
+        client: Rectangle<i32, Logical>,
+        style: FrameStyle,
+    ) -> Rectangle<i32, Logical> {
+        let (border, above) = self.borders(style);
+        let size = if style == FrameStyle::None { client.size } else { inner_size(client.size) };
         Rectangle::new(
-            client.loc - Point::from((self.border, self.bar_height)),
-            Size::from((size.w + 2 * self.border, size.h + self.bar_height + self.border)),
+            client.loc - Point::from((border, above)),
+            Size::from((size.w + 2 * border, size.h + above + border)),
         )
     }
 
     /// The client's part of a frame of this size.
-    pub fn inner(&self, outer: Rectangle<i32, Logical>) -> Rectangle<i32, Logical> {
+    pub fn inner(
+        &self,
+        outer: Rectangle<i32, Logical>,
+        style: FrameStyle,
+    ) -> Rectangle<i32, Logical> {
+        let (border, above) = self.borders(style);
         Rectangle::new(
-            outer.loc + Point::from((self.border, self.bar_height)),
+            outer.loc + Point::from((border, above)),
             Size::from((
-                (outer.size.w - 2 * self.border).max(1),
-                (outer.size.h - self.bar_height - self.border).max(1),
+                (outer.size.w - 2 * border).max(1),
+                (outer.size.h - above - border).max(1),
             )),
         )
     }
@@ -92,6 +135,11 @@ impl FrameTheme {
             outer.loc + Point::from((outer.size.w - self.bar_height - self.border, 0)),
             Size::from((self.bar_height, self.bar_height)),
         )
+    }
+
+    /// The height of letters at scale one.
+    pub fn font_size(&self) -> f32 {
+        self.font_size
     }
 
     /// The height of the title bar.
@@ -134,8 +182,8 @@ pub struct FrameText {
 pub struct FrameDecoration {
     /// The title bar at each scale of an output.
     bars: Vec<Bar>,
-    /// Names of the borders: left, right, below.
-    sides: [Id; 3],
+    /// Names of the borders: left, right, below, above.
+    sides: [Id; 4],
     colour: Color32F,
     /// Counts the colours that it had.
     commit: CommitCounter,
@@ -152,10 +200,10 @@ struct Bar {
 
 /// Where the parts of a frame lie among an output's pixels, with what they show.
 pub struct FrameParts<'a> {
-    /// The title bar, once it is drawn.
+    /// The title bar, once it is drawn, if there is one.
     pub bar: Option<(&'a MemoryRenderBuffer, Point<i32, Physical>)>,
-    /// The borders.
-    pub sides: [(Id, Rectangle<i32, Physical>); 3],
+    /// The borders; that above is empty where there is a title bar.
+    pub sides: [(Id, Rectangle<i32, Physical>); 4],
     /// Their colour, and how often it has changed.
     pub colour: (Color32F, CommitCounter),
 }
@@ -217,6 +265,7 @@ impl FrameDecoration {
     pub fn parts(
         &self,
         theme: &FrameTheme,
+        style: FrameStyle,
         scale: f64,
         client: Rectangle<i32, Physical>,
     ) -> FrameParts<'_> {
@@ -225,9 +274,11 @@ impl FrameDecoration {
         let at = |x: i32, y: i32, w: i32, h: i32| {
             Rectangle::new(client.loc + Point::from((x, y)), Size::from((w, h)))
         };
-        let bar = self.bars.iter().find(|bar| bar.scale == scale);
+        let has_bar = style == FrameStyle::Whole;
+        let bar = self.bars.iter().find(|bar| has_bar && bar.scale == scale);
         let bar_location = client.loc - Point::from((border, metrics.bar_height));
-        let [left, right, below] = self.sides.clone();
+        let [left, right, below, above] = self.sides.clone();
+        let above_height = if has_bar { 0 } else { border };
         // What a narrow client leaves free inside its frame is frame, too.
         let free = (inner.w - client.size.w).max(0);
         FrameParts {
@@ -236,6 +287,7 @@ impl FrameDecoration {
                 (left, at(-border, 0, border, inner.h)),
                 (right, at(client.size.w, 0, border + free, inner.h)),
                 (below, at(-border, inner.h, inner.w + 2 * border, border)),
+                (above, at(-border, -above_height, inner.w + 2 * border, above_height)),
             ],
             colour: (self.colour, self.commit),
         }
@@ -325,7 +377,7 @@ mod tests {
                 let logical = client.size.to_f64().to_logical(scale).to_i32_round();
                 frame.update(&theme, logical, &text, &[scale]);
                 let inner = metrics.inner_size(client.size);
-                let parts = frame.parts(&theme, scale, client);
+                let parts = frame.parts(&theme, FrameStyle::Whole, scale, client);
                 let (_, bar) = parts.bar.unwrap();
                 let bar =
                     Rectangle::new(bar, (inner.w + 2 * metrics.border, metrics.bar_height).into());
@@ -344,7 +396,9 @@ mod tests {
     fn inner_undoes_outer() {
         let theme = theme();
         let client = Rectangle::new((5, 6).into(), (300, 200).into());
-        assert_eq!(theme.inner(theme.outer(client)), client);
+        for style in [FrameStyle::None, FrameStyle::Edge, FrameStyle::Whole] {
+            assert_eq!(theme.inner(theme.outer(client, style), style), client);
+        }
     }
 
     #[test]

@@ -3,7 +3,9 @@
 pub mod cursor;
 pub mod elements;
 pub mod frame_decoration;
+pub mod identity_bar;
 pub mod label;
+pub mod latency;
 pub mod present;
 pub mod redraw;
 pub mod screenshot;

@@ -31,7 +31,7 @@ use crate::{
     client::ClientState,
     colour::Colour,
     outputs::{OutputId, layout},
-    render::{elements::Scene, redraw::RedrawState},
+    render::{elements::Scene, latency::Latency, redraw::RedrawState},
     shell::{hit::fills_screen, popups},
     state::State,
 };
@@ -51,6 +51,8 @@ pub struct OutputView {
     pub pictures: u64,
     /// Pictures drawn since the start.
     pub pictures_since_start: u64,
+    /// How long changes take to be seen.
+    pub latency: Latency,
     /// Clients see it; `None` while it is off.
     pub(crate) global: Option<GlobalId>,
     /// It has a place among the others.
@@ -109,6 +111,7 @@ impl OutputView {
             redraw: RedrawState::default(),
             pictures: 0,
             pictures_since_start: 0,
+            latency: Latency::default(),
             global: None,
             was_placed: false,
             period,
@@ -139,12 +142,19 @@ impl OutputView {
     pub(crate) fn forget_waiting(&mut self) {
         self.waiting = Waiting::new(&self.output);
         self.redraw = RedrawState::Idle;
+        self.latency.forget();
         self.pictures = 0;
     }
 
     /// Whether something changed that no picture shows yet.
     pub fn has_unseen_changes(&self) -> bool {
         self.pictures == 0 || self.redraw == (RedrawState::WaitingForVBlank { redraw_needed: true })
+    }
+
+    /// Something on it has changed.
+    fn queue(&mut self, now: Time<Monotonic>) {
+        self.redraw.queue();
+        self.latency.changed(now);
     }
 
     /// How long until the next vertical blank: blanks keep their beat through a rest.
@@ -163,9 +173,11 @@ impl State {
     /// Something that is seen has changed, perhaps on every output.
     pub fn queue_redraw(&mut self) {
         self.scene_changed = true;
+        self.identity_bar_due = true;
         self.idle_inhibition_due = true;
         self.windows_may_have_changed();
-        self.outputs.iter_mut().filter(|view| view.is_on()).for_each(|view| view.redraw.queue());
+        let now = self.clock.now();
+        self.outputs.iter_mut().filter(|view| view.is_on()).for_each(|view| view.queue(now));
     }
 
     /// Something has changed that is seen only within this area: other outputs rest.
@@ -173,9 +185,10 @@ impl State {
         self.scene_changed = true;
         self.idle_inhibition_due = true;
         self.windows_may_have_changed();
+        let now = self.clock.now();
         for view in self.outputs.iter_mut().filter(|view| view.is_on()) {
             if view.area().overlaps(area) {
-                view.redraw.queue();
+                view.queue(now);
             }
         }
     }
@@ -237,6 +250,7 @@ impl State {
         let Some(view) = self.outputs.get_mut(id) else { return Ok(()) };
         view.pictures += 1;
         view.pictures_since_start += 1;
+        view.latency.drawn();
         let must_wait = view.redraw.drawn();
         match view.period {
             _ if view.by_hand || rendered.tells_when_seen => {}
@@ -265,6 +279,7 @@ impl State {
         draw: impl FnOnce(&mut Backend, &Output, &Scene<'_>) -> R,
     ) -> Option<R> {
         self.refresh_frames();
+        self.refresh_identity_bar();
         self.cursor.prepare(&self.outputs.scales());
         let smallest = self.outputs.smallest_size();
         let view = self.outputs.get(id)?;
@@ -282,6 +297,7 @@ impl State {
                 &self.outputs,
                 Some(view.id),
             ),
+            identity_bar: self.bar_is_shown(view).then_some(&self.identity_bar),
             windows: self.windows.as_slice(),
             theme: &self.theme,
             background: if self.is_locked() { Colour::BLACK } else { self.config.background.0 },
@@ -358,6 +374,7 @@ impl State {
     pub(crate) fn vblank(&mut self, id: OutputId, now: Time<Monotonic>) {
         let Some(view) = self.outputs.get_mut(id) else { return };
         view.redraw.vblank();
+        view.latency.seen(now);
         view.last_vblank = Some(now);
         view.sequence += 1;
         let mut waiting = std::mem::replace(&mut view.waiting, Waiting::new(&view.output));

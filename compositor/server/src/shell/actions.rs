@@ -25,9 +25,12 @@ impl State {
             (Action::NextWindow, _) => self.focus_next(false),
             (Action::PreviousWindow, _) => self.focus_next(true),
             (Action::Workspace(number), _) => self.show_workspace(number),
+            (Action::TakeShortcuts, _) => self.take_back(),
             (Action::CopyOut, _) => self.copy_out(),
             (Action::PasteIn, _) => self.paste_in(),
-            (Action::Nothing | Action::TakeShortcuts, _) | (_, None) => {}
+            (Action::Nothing, _) | (_, None) => {}
+            (Action::Allow, Some(id)) => self.allow(id),
+            (Action::WholeScreen, Some(id)) => self.toggle_whole_screen(id),
             (Action::Close, Some(id)) => {
                 if let Some(window) = self.windows.get(id) {
                     window.toplevel().send_close();

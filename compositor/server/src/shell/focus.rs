@@ -1,20 +1,70 @@
 //! Who has the keyboard.
 
-use smithay::{reexports::wayland_server::protocol::wl_surface::WlSurface, utils::SERIAL_COUNTER};
+use smithay::{
+    backend::input::KeyState, desktop::PopupUngrabStrategy, input::keyboard::KeyboardHandle,
+    reexports::wayland_server::protocol::wl_surface::WlSurface, utils::SERIAL_COUNTER,
+};
 
 use super::window::Window;
-use crate::state::State;
+use crate::{client::party_of_surface, input::XKB_OFFSET, state::State};
 
 impl State {
     /// Give the keyboard to whom it belongs: to the locker of a locked session, to a panel that
     /// insists on it or was clicked, else to the active window.
     pub(crate) fn refresh_keyboard_focus(&mut self) {
         let owner = self.keyboard_owner();
-        if let Some(keyboard) = self.seat.get_keyboard()
-            && keyboard.current_focus() != owner
+        let Some(keyboard) = self.seat.get_keyboard() else { return };
+        if keyboard.current_focus() == owner {
+            self.keyboard_goes_to = owner;
+            return;
+        }
+        if self.keyboard_goes_to != owner {
+            self.end_popup_grab(&keyboard);
+            self.let_go_of_keys(&keyboard, owner.as_ref());
+            self.keyboard_goes_to.clone_from(&owner);
+        }
+        // A menu that has grabbed the keyboard keeps it, as long as its owner would have it.
+        keyboard.set_focus(self, owner.clone(), SERIAL_COUNTER.next_serial());
+        self.refresh_pointer_constraint();
+        if let Some(owner) = owner {
+            self.give_shortcuts(&owner);
+        }
+    }
+
+    /// A menu may not keep keyboard and pointer from who has them now. Smithay would let it until its
+    /// client takes notice.
+    fn end_popup_grab(&mut self, keyboard: &KeyboardHandle<State>) {
+        let Some(mut grab) = self.popup_grab.take().filter(|grab| !grab.has_ended()) else {
+            return;
+        };
+        grab.ungrab(PopupUngrabStrategy::All);
+        if keyboard.has_grab(grab.serial()) {
+            keyboard.unset_grab(self);
+        }
+        if let Some(pointer) = self.seat.get_pointer()
+            && pointer.has_grab(grab.serial())
         {
-            keyboard.set_focus(self, owner, SERIAL_COUNTER.next_serial());
-            self.refresh_pointer_constraint();
+            let time = self.clock.now().as_millis();
+            pointer.unset_grab(self, SERIAL_COUNTER.next_serial(), time);
+        }
+    }
+
+    /// The keyboard goes to somebody else, who is not to hear which keys are held: whoever had it
+    /// hears that they are let go, and nobody hears when they are.
+    fn let_go_of_keys(&mut self, keyboard: &KeyboardHandle<State>, to: Option<&WlSurface>) {
+        let from = keyboard.current_focus().as_ref().and_then(party_of_surface);
+        if from.is_some() && from == to.and_then(party_of_surface) {
+            return;
+        }
+        let time = self.clock.now().as_millis();
+        for code in keyboard.pressed_keys() {
+            let key = code.raw().saturating_sub(XKB_OFFSET);
+            if self.shortcut_keys.contains(&key) || self.keys_let_go.contains(&key) {
+                continue;
+            }
+            self.keys_let_go.push(key);
+            let serial = SERIAL_COUNTER.next_serial();
+            keyboard.input_forward(self, code, KeyState::Released, serial, time, false);
         }
     }
 

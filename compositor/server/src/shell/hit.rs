@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     outputs::{OutputId, Outputs},
-    render::frame_decoration::FrameTheme,
+    render::{
+        frame_decoration::{FrameStyle, FrameTheme},
+        identity_bar,
+    },
 };
 
 /// How near to a corner the border resizes in both directions.
@@ -79,6 +82,12 @@ pub fn hit_test(
         let mut panels = panels.shown(layer).filter(|panel| Some(panel.output()) == here);
         panels.find_map(|panel| panel_under(panel, point))
     };
+    if let Some(view) = outputs.at(point)
+        && identity_bar::area(theme, view.area()).is_some_and(|bar| bar.to_f64().contains(point))
+        && !has_whole_screen(windows, theme, outputs, here)
+    {
+        return None;
+    }
     let window = || window_under(windows, theme, smallest_output, point);
     let above = || {
         if fills_screen(windows, theme, outputs, here) {
@@ -101,12 +110,31 @@ pub fn fills_screen(
     outputs: &Outputs,
     output: Option<OutputId>,
 ) -> bool {
-    let topmost = windows
+    let topmost = topmost(windows, theme, outputs, output);
+    topmost.is_some_and(|window| window.extent() == Extent::Fullscreen)
+}
+
+/// Whether it even fills the place of the identity bar.
+pub fn has_whole_screen(
+    windows: &[Window],
+    theme: &FrameTheme,
+    outputs: &Outputs,
+    output: Option<OutputId>,
+) -> bool {
+    topmost(windows, theme, outputs, output).is_some_and(Window::has_whole_screen)
+}
+
+fn topmost<'a>(
+    windows: &'a [Window],
+    theme: &FrameTheme,
+    outputs: &Outputs,
+    output: Option<OutputId>,
+) -> Option<&'a Window> {
+    windows
         .iter()
         .rev()
         .filter(|window| window.is_visible())
-        .find(|window| outputs.showing(window.outer_area(theme)).map(|view| view.id) == output);
-    topmost.is_some_and(|window| window.extent() == Extent::Fullscreen)
+        .find(|window| outputs.showing(window.outer_area(theme)).map(|view| view.id) == output)
 }
 
 fn panel_under(panel: &Panel, point: Point<f64, Logical>) -> Option<Hit> {
@@ -180,17 +208,20 @@ fn surface_hit(window: &Window, (surface, location): (WlSurface, Point<i32, Logi
 }
 
 fn frame_under(window: &Window, theme: &FrameTheme, point: Point<f64, Logical>) -> Option<Hit> {
-    if !window.has_frame() {
+    let style = window.frame_style(theme);
+    if style == FrameStyle::None {
         return None;
     }
-    let outer = theme.outer(window.client_area());
+    let outer = theme.outer(window.client_area(), style);
     if !outer.to_f64().contains(point) {
         return None;
     }
     let from_start = point - outer.loc.to_f64();
     let (width, height) = (f64::from(outer.size.w), f64::from(outer.size.h));
     let border = f64::from(theme.border());
-    let part = if theme.close_button(outer).to_f64().contains(point) {
+    let part = if style == FrameStyle::Edge {
+        FramePart::Inside
+    } else if theme.close_button(outer).to_f64().contains(point) {
         FramePart::Close
     } else if window.extent() != Extent::Floating {
         FramePart::Bar

@@ -12,12 +12,15 @@ use super::{
     placement, popups,
     window::{Extent, Mapping, Room, Window, WindowId},
 };
-use crate::{render::present::OutputView, state::State};
+use crate::{
+    render::{frame_decoration::FrameStyle, present::OutputView},
+    state::State,
+};
 
 impl State {
     /// A toplevel's surface, or one below it, was committed.
     pub(crate) fn toplevel_committed(&mut self, root: &WlSurface) {
-        let bounds = self.theme.inner(self.room().free).size;
+        let bounds = self.theme.inner(self.room().free, FrameStyle::Whole).size;
         let Some(window) = self.windows.by_surface_mut(root) else { return };
         let mapping = window.committed();
         let id = window.id();
@@ -125,14 +128,17 @@ impl State {
     pub(crate) fn room_at(&self, point: Point<f64, Logical>) -> Room {
         match self.outputs.at(point) {
             Some(view) => self.room_on(view),
-            None => Room { output: self.outputs.bounds(), free: self.outputs.bounds() },
+            None => {
+                let bounds = self.outputs.bounds();
+                Room { whole: bounds, output: bounds, free: bounds }
+            }
         }
     }
 
     /// The room on an output.
     pub(crate) fn room_on(&self, view: &OutputView) -> Room {
-        let output = view.area();
-        Room { output, free: self.panels.free(view.id).unwrap_or(output) }
+        let output = self.open_area(view);
+        Room { whole: view.area(), output, free: self.panels.free(view.id).unwrap_or(output) }
     }
 
     /// The room where a window is, or will be.
@@ -170,6 +176,7 @@ impl State {
         if surface.alive() {
             self.outputs.iter().for_each(|view| view.output.leave(surface));
         }
+        self.forget_consents(window.id());
         if window.is_active() {
             self.focus_topmost();
         }
@@ -191,6 +198,9 @@ impl State {
         for window in self.windows.iter_mut() {
             let active = Some(window.id()) == id;
             changed |= window.set_active(active);
+        }
+        if changed {
+            self.drop_questions();
         }
         self.refresh_keyboard_focus();
         if changed || id.is_some() {

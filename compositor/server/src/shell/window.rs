@@ -19,9 +19,10 @@ use smithay::{
 
 use crate::{
     client::ClientOrigin,
-    render::frame_decoration::{FrameDecoration, FrameText, FrameTheme},
+    render::frame_decoration::{FrameDecoration, FrameStyle, FrameText, FrameTheme},
     shell::grabs::ResizeEdges,
     title,
+    trust::consent::Consent,
 };
 
 /// Names a window for as long as the compositor runs.
@@ -38,7 +39,8 @@ pub enum Extent {
     Maximized,
     /// It fills a half of what panels leave.
     Tiled(Half),
-    /// It fills the output; a local window without its frame, a domain's window with it.
+    /// It fills the output: a local window without its frame, a domain's window with a coloured edge
+    /// unless a person grants it more.
     Fullscreen,
 }
 
@@ -67,8 +69,10 @@ impl Half {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
     /// All of the output.
+    pub whole: Rectangle<i32, Logical>,
+    /// What the identity bar leaves of it.
     pub output: Rectangle<i32, Logical>,
-    /// What panels leave of it.
+    /// What panels leave of that.
     pub free: Rectangle<i32, Logical>,
 }
 
@@ -98,6 +102,8 @@ pub struct Window {
     extent: Extent,
     /// How it fills the output when it no longer fills the screen.
     behind: Extent,
+    /// A person lets it fill the screen without a frame, until it no longer does.
+    trusted_with_screen: bool,
     /// Where to return to from another extent.
     floating: Option<Rectangle<i32, Logical>>,
     /// The corner that stays where it is while the size changes.
@@ -135,6 +141,7 @@ impl Window {
             workspace_shown: true,
             extent: Extent::Floating,
             behind: Extent::Floating,
+            trusted_with_screen: false,
             floating: None,
             resizing: None,
         }
@@ -253,10 +260,32 @@ impl Window {
         self.behind
     }
 
-    /// Whether a frame is drawn around it. A domain's window is never without: it could otherwise
-    /// show a whole desktop of its own making.
-    pub fn has_frame(&self) -> bool {
-        self.extent != Extent::Fullscreen || self.origin != ClientOrigin::Local
+    /// How much of a frame is drawn around it. A domain's window is never without unless a person
+    /// wants it so: it could otherwise show a whole desktop of its own making.
+    pub fn frame_style(&self, theme: &FrameTheme) -> FrameStyle {
+        match (self.extent, &self.origin) {
+            (Extent::Fullscreen, ClientOrigin::Local) => FrameStyle::None,
+            (Extent::Fullscreen, ClientOrigin::Domain(_)) => {
+                match (self.trusted_with_screen, theme.identity_bar()) {
+                    (true, _) => FrameStyle::None,
+                    (false, Some(_)) => FrameStyle::Edge,
+                    (false, None) => FrameStyle::Whole,
+                }
+            }
+            _ => FrameStyle::Whole,
+        }
+    }
+
+    /// Whether it has all of the screen, the identity bar's place too.
+    pub fn has_whole_screen(&self) -> bool {
+        self.extent == Extent::Fullscreen
+            && (self.trusted_with_screen || self.origin == ClientOrigin::Local)
+    }
+
+    /// Let it have all of the screen while it fills it, or no longer. To be followed by
+    /// [`set_extent`](Self::set_extent).
+    pub fn trust_with_screen(&mut self, trusted: bool) {
+        self.trusted_with_screen = trusted;
     }
 
     /// Where the client's pixels lie. Nothing of the client is drawn outside.
@@ -268,7 +297,7 @@ impl Window {
 
     /// Where the window lies, frame and all.
     pub fn outer_area(&self, theme: &FrameTheme) -> Rectangle<i32, Logical> {
-        if self.has_frame() { theme.outer(self.client_area()) } else { self.client_area() }
+        theme.outer(self.client_area(), self.frame_style(theme))
     }
 
     /// Put the client's pixels at `location`.
@@ -302,12 +331,17 @@ impl Window {
         changed
     }
 
+    /// All frames are to look differently.
+    pub fn forget_frame(&mut self) {
+        self.frame = FrameDecoration::default();
+    }
+
     /// Bring the frame up to date for outputs of these scales.
     pub fn refresh_frame(&mut self, theme: &FrameTheme, scales: &[f64]) {
-        if !self.is_visible() || !self.has_frame() {
+        if !self.is_visible() || self.frame_style(theme) == FrameStyle::None {
             return;
         }
-        let domain = self.origin.domain().map(|domain| (domain.name.clone(), domain.colour));
+        let domain = self.origin.domain().map(|domain| (domain.name.clone(), domain.colour()));
         let title = if self.title.is_empty() { self.app_id.clone() } else { self.title.clone() };
         let text = FrameText { domain, title, active: self.active };
         let size = self.client_area().size;
@@ -401,13 +435,17 @@ impl Window {
         }
         self.extent = extent;
         self.resizing = None;
+        let domain = self.origin.domain();
+        self.trusted_with_screen |= domain.is_some_and(|it| it.has_unasked(Consent::Screen));
+        self.trusted_with_screen &= extent == Extent::Fullscreen;
         let room = match extent {
             Extent::Floating => None,
             Extent::Maximized => Some(room.free),
             Extent::Tiled(half) => Some(half.of(room.free)),
+            Extent::Fullscreen if self.has_whole_screen() => Some(room.whole),
             Extent::Fullscreen => Some(room.output),
         };
-        let target = room.map(|room| if self.has_frame() { theme.inner(room) } else { room });
+        let target = room.map(|room| theme.inner(room, self.frame_style(theme)));
         let size = match target.or(self.floating) {
             Some(area) => {
                 self.location = area.loc;

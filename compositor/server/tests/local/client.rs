@@ -71,7 +71,10 @@ pub(crate) fn server(size: &str) -> Server {
 
 /// The same, with more lines in its configuration.
 pub(crate) fn server_with(size: &str, more: &str) -> Server {
-    let config = format!("size = \"{size}\"\nrefresh = 0\n{more}\n[[domain]]\nname = \"work\"\n");
+    // Only tests that are about it have the identity bar.
+    let bar = if more.contains("identity") { "" } else { "identity.bar = \"none\"\n" };
+    let config =
+        format!("size = \"{size}\"\nrefresh = 0\n{bar}{more}\n[[domain]]\nname = \"work\"\n");
     Server::new(Config::from_toml(&config).unwrap(), BackendKind::Headless).unwrap()
 }
 

@@ -56,6 +56,16 @@ fn motions(client: &mut Client, server: &mut Server, pointer: &WlPointer) -> Vec
     events.collect()
 }
 
+/// Super, Shift and Return: the window has what it asks for.
+fn allow(server: &mut Server) {
+    let keys = [125, 42, 28];
+    for (key, pressed) in
+        keys.map(|key| (key, true)).into_iter().chain(keys.map(|key| (key, false)))
+    {
+        server.state.inject(Input::Key { key, pressed });
+    }
+}
+
 #[test]
 fn a_locked_pointer_stays_and_is_taken_back() {
     let mut server = server("640x400");
@@ -66,6 +76,11 @@ fn a_locked_pointer_stays_and_is_taken_back() {
     let moves = relative.get_relative_pointer(&pointer, &handle, ());
     let lock =
         constraints.lock_pointer(&surface, &pointer, None, Lifetime::Persistent, &handle, ());
+    guest.roundtrip(&mut server);
+    assert!(guest.events(&lock).is_empty(), "not without a person's consent");
+    let note = server.state.last_note().unwrap();
+    assert_eq!(note.text, "asks to hold the pointer. Super+Shift+Return allows it");
+    allow(&mut server);
     guest.roundtrip(&mut server);
     assert!(matches!(guest.events(&lock)[..], [zwp_locked_pointer_v1::Event::Locked]));
     server.state.inject(Input::PointerMotion { x: corner.0 + 15.0, y: corner.1 + 12.0 });
@@ -98,6 +113,8 @@ fn a_confined_pointer_stays_in_its_window_while_that_has_the_keyboard() {
     let handle = guest.handle();
     let confined =
         constraints.confine_pointer(&surface, &pointer, None, Lifetime::Persistent, &handle, ());
+    guest.roundtrip(&mut server);
+    allow(&mut server);
     guest.roundtrip(&mut server);
     assert!(matches!(guest.events(&confined)[..], [zwp_confined_pointer_v1::Event::Confined]));
     server.state.inject(Input::PointerMotion { x: 639.0, y: corner.1 + 50.0 });

@@ -5,9 +5,12 @@ mod client;
 mod clipboard;
 mod crossing;
 mod devices;
+mod identity;
 mod layers;
 mod lock;
 mod outputs;
+mod reload;
+mod statistics;
 mod toplevels;
 mod windows;
 

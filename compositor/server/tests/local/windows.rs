@@ -14,7 +14,7 @@ use wayland_client::protocol::wl_keyboard;
 use wayland_protocols::{
     wp::keyboard_shortcuts_inhibit::zv1::client::{
         zwp_keyboard_shortcuts_inhibit_manager_v1::ZwpKeyboardShortcutsInhibitManagerV1,
-        zwp_keyboard_shortcuts_inhibitor_v1,
+        zwp_keyboard_shortcuts_inhibitor_v1::{self, ZwpKeyboardShortcutsInhibitorV1},
     },
     xdg::{
         activation::v1::client::{xdg_activation_token_v1, xdg_activation_v1::XdgActivationV1},
@@ -36,13 +36,14 @@ const UP: u32 = 103;
 const DOWN: u32 = 108;
 const TAB: u32 = 15;
 const ESCAPE: u32 = 1;
+const RETURN: u32 = 28;
 const ONE: u32 = 2;
 const TWO: u32 = 3;
 const Q: u32 = 16;
 const A: u32 = 30;
 
 /// Press keys one after the other, and let go of them.
-fn press(server: &mut Server, keys: &[u32]) {
+pub(crate) fn press(server: &mut Server, keys: &[u32]) {
     for key in keys {
         server.state.inject(Input::Key { key: *key, pressed: true });
     }
@@ -52,7 +53,7 @@ fn press(server: &mut Server, keys: &[u32]) {
 }
 
 /// Draw a window at the size that it was told.
-fn redraw(client: &mut Client, server: &mut Server, window: &Window, pixel: [u8; 4]) {
+pub(crate) fn redraw(client: &mut Client, server: &mut Server, window: &Window, pixel: [u8; 4]) {
     client.roundtrip(server);
     client.show(&window.surface, client.configured(window).0, pixel);
     client.roundtrip(server);
@@ -67,7 +68,7 @@ fn active(server: &Server) -> Option<String> {
 }
 
 /// The picture is the one in `references/NAME.png`; with `UPDATE_REFERENCES=1` it becomes that one.
-fn assert_looks_like(name: &str, seen: &Image) {
+pub(crate) fn assert_looks_like(name: &str, seen: &Image) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/references/{name}.png"));
     if std::env::var_os("UPDATE_REFERENCES").is_some_and(|value| value == "1") {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -257,6 +258,13 @@ fn shortcuts_can_be_chosen_and_programs_do_not_hear_them() {
     assert!(shown(&server).is_empty());
 }
 
+/// Whether the last that an inhibitor was told is that it acts. What it was told is forgotten: the
+/// number of one that was destroyed is used again.
+fn is_active_now(client: &mut Client, inhibitor: &ZwpKeyboardShortcutsInhibitorV1) -> bool {
+    let last = client.take_events(inhibitor).pop();
+    matches!(last, Some(zwp_keyboard_shortcuts_inhibitor_v1::Event::Active))
+}
+
 #[test]
 fn a_guest_whose_shortcuts_were_taken_cannot_ask_for_them_at_once() {
     let mut server = server("640x400");
@@ -270,11 +278,7 @@ fn a_guest_whose_shortcuts_were_taken_cannot_ask_for_them_at_once() {
         let (seat, handle) = (guest.seat.clone(), guest.handle());
         let inhibitor = manager.inhibit_shortcuts(&window.surface, &seat, &handle, ());
         guest.roundtrip(server);
-        // The number of one that was destroyed is used again.
-        let is_active = matches!(
-            guest.take_events(&inhibitor).last(),
-            Some(zwp_keyboard_shortcuts_inhibitor_v1::Event::Active)
-        );
+        let is_active = is_active_now(guest, &inhibitor);
         (inhibitor, is_active)
     };
     let focus = |server: &mut Server, title: &str| {
@@ -284,7 +288,10 @@ fn a_guest_whose_shortcuts_were_taken_cannot_ask_for_them_at_once() {
     };
     focus(&mut server, "guest");
     let (inhibitor, is_active) = inhibit(&mut guest, &mut server, &first);
-    assert!(is_active);
+    assert!(!is_active, "not without a person's consent");
+    press(&mut server, &[SUPER, SHIFT, RETURN]);
+    guest.roundtrip(&mut server);
+    assert!(is_active_now(&mut guest, &inhibitor));
     press(&mut server, &[SUPER, ESCAPE]);
     // Neither by a new request, nor by another window, nor by another program.
     inhibitor.destroy();
@@ -299,7 +306,16 @@ fn a_guest_whose_shortcuts_were_taken_cannot_ask_for_them_at_once() {
     // Somebody else had the keyboard: it may ask again.
     focus(&mut server, "other");
     let again = guest.window(&mut server, "again", (100, 50), ORANGE);
-    assert!(inhibit(&mut guest, &mut server, &again).1);
+    let (inhibitor, is_active) = inhibit(&mut guest, &mut server, &again);
+    assert!(!is_active);
+    // It does not even ask while somebody else has the keyboard.
+    press(&mut server, &[SUPER, SHIFT, RETURN]);
+    focus(&mut server, "again");
+    guest.roundtrip(&mut server);
+    assert!(!is_active_now(&mut guest, &inhibitor));
+    press(&mut server, &[SUPER, SHIFT, RETURN]);
+    guest.roundtrip(&mut server);
+    assert!(is_active_now(&mut guest, &inhibitor));
 }
 
 /// The client asks for a leave with the serial of its last keyboard focus, or without one.

@@ -52,7 +52,8 @@ use wayland_protocols::{
 /// What the client has been told.
 #[derive(Default)]
 pub(crate) struct Told {
-    globals: Vec<(u32, String)>,
+    /// Name, interface and version.
+    pub(crate) globals: Vec<(u32, String, u32)>,
     pub(crate) configures: u32,
     pub(crate) frames: u32,
     pub(crate) released: u32,
@@ -63,6 +64,8 @@ pub(crate) struct Told {
     pub(crate) button: Option<u32>,
     pub(crate) keyboard: Option<u32>,
     pub(crate) keys: Vec<(u32, bool)>,
+    /// Bytes of keys that were held when the keyboard came.
+    pub(crate) held_at_enter: usize,
     pub(crate) pointer: Option<(f64, f64)>,
     pub(crate) popup_done: bool,
     /// What the clipboard offers, if there is anything in it for us.
@@ -90,8 +93,13 @@ pub(crate) struct Toplevel {
 
 /// A compositor whose pictures are seen as soon as they are drawn.
 pub(crate) fn server(size: &str) -> Server {
+    server_with(size, "")
+}
+
+/// The same with more of a configuration; what comes last in it is about the domain `web`.
+pub(crate) fn server_with(size: &str, more: &str) -> Server {
     let config = format!(
-        "size = \"{size}\"\nrefresh = 0\n[[domain]]\nname = \"work\"\n[[domain]]\nname = \"web\"\ncolour = \"#a83f3a\"\n"
+        "size = \"{size}\"\nrefresh = 0\nidentity.bar = \"none\"\n[[domain]]\nname = \"work\"\n[[domain]]\nname = \"web\"\ncolour = \"#a83f3a\"\n{more}"
     );
     Server::new(Config::from_toml(&config).unwrap(), BackendKind::Headless).unwrap()
 }
@@ -121,7 +129,7 @@ impl Client {
             Told: Dispatch<P, ()>,
         {
             let wanted = P::interface().name;
-            let (name, _) = told.globals.iter().find(|(_, interface)| interface == wanted).unwrap();
+            let (name, ..) = told.globals.iter().find(|(_, global, _)| global == wanted).unwrap();
             registry.bind(*name, version, handle, ())
         }
         Client {
@@ -242,8 +250,8 @@ impl Dispatch<WlRegistry, ()> for Told {
         _: &Connection,
         _: &QueueHandle<Told>,
     ) {
-        if let wl_registry::Event::Global { name, interface, .. } = event {
-            told.globals.push((name, interface));
+        if let wl_registry::Event::Global { name, interface, version } = event {
+            told.globals.push((name, interface, version));
         }
     }
 }
@@ -312,7 +320,10 @@ on! {
         _ => {}
     };
     WlKeyboard, wl_keyboard, |told, proxy, event| match event {
-        wl_keyboard::Event::Enter { serial, .. } => told.keyboard = Some(serial),
+        wl_keyboard::Event::Enter { serial, keys, .. } => {
+            told.keyboard = Some(serial);
+            told.held_at_enter += keys.len();
+        }
         wl_keyboard::Event::Leave { .. } => told.keyboard = None,
         wl_keyboard::Event::Key { key, state, .. } => {
             let pressed = state == wayland_client::WEnum::Value(wl_keyboard::KeyState::Pressed);

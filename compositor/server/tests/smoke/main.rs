@@ -3,6 +3,8 @@
 
 mod client;
 mod input;
+mod offered;
+mod typing;
 
 use std::{os::fd::AsFd, time::Duration};
 
@@ -37,7 +39,7 @@ fn keep(name: &str, image: &Image) {
 fn a_window_appears_with_the_frame_of_its_domain() {
     let mut server = server("640x400");
     let work = domain(&server, "work");
-    let colour = work.domain().unwrap().colour;
+    let colour = work.domain().unwrap().colour();
     let mut client = Client::new(&mut server, work);
     client.window(&mut server, "Quarterly report", (200, 100), ORANGE);
 

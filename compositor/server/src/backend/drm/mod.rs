@@ -121,6 +121,11 @@ impl Drm {
         self.gpus.get_mut(&device).map_or_else(Default::default, |gpu| gpu.rescan(&self.config))
     }
 
+    /// Screens that are plugged from now on are set by this configuration.
+    pub fn set_config(&mut self, config: &Config) {
+        self.config = config.clone();
+    }
+
     /// Switch to another virtual terminal.
     pub fn switch_terminal(&mut self, number: i32) {
         if let Err(error) = self.session.change_vt(number) {
