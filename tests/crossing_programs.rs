@@ -62,11 +62,11 @@ fn what_wl_copy_has_in_one_guest_wl_paste_gets_in_another_by_both_keys_and_once(
     assert!(!paste(&web, &[]).status.success(), "without any key");
     focus(&display, "Work");
     press(&display, C);
-    told(&display, "copied from work: text, 24 bytes");
+    told(&display, "copied out: text, 24 bytes");
     focus(&display, "Web");
     assert!(!paste(&web, &[]).status.success(), "with one of the keys");
     press(&display, V);
-    told(&display, "web may now paste, once, what was copied from work: text, 24 bytes");
+    told(&display, "may paste, once, from work: text, 24 bytes");
     let kinds = paste(&web, &["--list-types"]).stdout;
     assert_eq!(
         String::from_utf8_lossy(&kinds).trim(),
@@ -75,7 +75,7 @@ fn what_wl_copy_has_in_one_guest_wl_paste_gets_in_another_by_both_keys_and_once(
     let pasted = paste(&web, &[]);
     assert!(pasted.status.success());
     assert_eq!(String::from_utf8_lossy(&pasted.stdout), "from work, ünverändert");
-    told(&display, "pasted into web, from work: text, 24 bytes");
+    told(&display, "pasted from work: text, 24 bytes");
     assert!(!paste(&web, &[]).status.success(), "a second time");
 
     // In the guest that it came from, the clipboard is as it was.
@@ -94,7 +94,7 @@ fn a_guest_that_has_copied_something_itself_gets_what_is_brought() {
     focus(&display, "Work");
     copy(&work, "brought");
     press(&display, C);
-    told(&display, "copied from work: text, 7 bytes");
+    told(&display, "copied out: text, 7 bytes");
     focus(&display, "Web");
     copy(&web, "its own");
     assert_eq!(paste(&web, &[]).stdout, b"its own");

@@ -94,8 +94,9 @@ impl State {
                 self.queue_redraw();
             }
             Change::KeyRepeat => self.change_repeat(&self.config.keyboard.clone()),
-            // Each key is looked up in the configuration when it is pressed; the layout is done.
-            Change::Keys | Change::KeyboardLayout => {}
+            // Each key is looked up in the configuration when it is pressed, and what it may carry over
+            // then; the layout is done.
+            Change::Keys | Change::Clipboard | Change::KeyboardLayout => {}
             Change::Outputs => return self.reconfigure_outputs(old),
             Change::DomainRemoved(name) => self.domain_removed(name),
             Change::DomainAdded(domain) => return self.domain_added(domain),

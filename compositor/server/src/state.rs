@@ -153,7 +153,6 @@ pub struct State {
     pub(crate) selections: SelectionOwners,
     /// What is on its way from one domain to another.
     pub(crate) crossing: Crossing,
-    pub(crate) notes: Notes,
     pub(crate) captures: Captures,
     pub(crate) foreign_toplevels: ForeignToplevels,
     pub(crate) cursor: Cursor,
@@ -161,6 +160,7 @@ pub struct State {
     pub(crate) identity_bar: IdentityBar,
     /// Who has the focus may have changed, or what is known of it.
     pub(crate) identity_bar_due: bool,
+    pub(crate) notes: Notes,
     pub(crate) consents: Consents,
     pub(crate) backend: Backend,
     /// All outputs.
@@ -362,12 +362,12 @@ impl State {
             pointer_focus: None,
             selections: SelectionOwners::default(),
             crossing: Crossing::default(),
-            notes: Notes::default(),
             captures: Captures::default(),
             foreign_toplevels: ForeignToplevels::default(),
             cursor: Cursor::new(show_cursor),
             identity_bar: IdentityBar::default(),
             identity_bar_due: true,
+            notes: Notes::default(),
             consents: Consents::default(),
             backend,
             xdg_surface_in_request: None,

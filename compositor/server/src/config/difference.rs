@@ -17,6 +17,8 @@ pub enum Change {
     Frames,
     /// Keyboard shortcuts.
     Keys,
+    /// What a person may carry from one domain to another.
+    Clipboard,
     /// What keys mean.
     KeyboardLayout,
     /// How soon and how fast a held key repeats.
@@ -47,6 +49,7 @@ impl fmt::Display for Change {
             Change::Background => f.write_str("background"),
             Change::Frames => f.write_str("frame"),
             Change::Keys => f.write_str("keys"),
+            Change::Clipboard => f.write_str("clipboard"),
             Change::KeyboardLayout => f.write_str("keyboard"),
             Change::KeyRepeat => f.write_str("keyboard repeat"),
             Change::Cursor => f.write_str("cursor"),
@@ -77,6 +80,7 @@ pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
     note(old.background != new.background, Change::Background);
     note(old.frame != new.frame || old.identity != new.identity, Change::Frames);
     note(old.keys != new.keys, Change::Keys);
+    note(old.clipboard != new.clipboard, Change::Clipboard);
     note(!old.keyboard.has_layout_of(&new.keyboard), Change::KeyboardLayout);
     note(!old.keyboard.repeats_as(&new.keyboard), Change::KeyRepeat);
     note(old.cursor != new.cursor, Change::Cursor);
@@ -132,6 +136,7 @@ mod tests {
             ("[frame]\nborder = 7", "frame"),
             ("identity.bar = \"bottom\"", "frame"),
             ("[keys]\n\"Super+x\" = \"close\"", "keys"),
+            ("[clipboard]\nkeep = 5", "clipboard"),
             ("[keyboard]\nlayout = \"de\"", "keyboard"),
             ("[keyboard]\nrepeat_rate = 40", "keyboard repeat"),
             ("cursor = true", "cursor"),

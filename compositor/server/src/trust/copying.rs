@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{
     contents::{Contents, Unfit},
-    crossing::{Crossing, name},
+    crossing::{Crossing, note},
     notes::Note,
     pipe::{self, Watched},
 };
@@ -54,7 +54,7 @@ impl State {
     pub(crate) fn copy_out(&mut self) {
         self.end_crossing();
         let Some(from) = self.keyboard_origin() else {
-            let text = "nothing was copied: no window has the keyboard".to_owned();
+            let text = "nothing copied out: no window has the keyboard".to_owned();
             return self.tell_user(Note { domain: None, text });
         };
         match self.begin_copying(&from) {
@@ -121,7 +121,6 @@ impl State {
     }
 
     fn tell_not_copied(&mut self, from: &ClientOrigin, why: &NotCopied) {
-        let text = format!("nothing was copied from {}: {why}", name(from));
-        self.tell_user(Note::about(from, text));
+        self.tell_user(note(from, format!("nothing copied out: {why}")));
     }
 }

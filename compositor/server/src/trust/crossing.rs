@@ -28,6 +28,7 @@ use super::{
 use crate::{
     client::{ClientOrigin, origin_of_surface},
     keys::Action,
+    render::identity_bar::LOCAL,
     state::State,
 };
 
@@ -56,7 +57,13 @@ pub(crate) struct Held {
 
 /// What a domain is called in a note.
 pub(super) fn name(origin: &ClientOrigin) -> &str {
-    origin.domain().map_or("local programs", |domain| &domain.name)
+    origin.domain().map_or(LOCAL, |domain| &domain.name)
+}
+
+/// A note of which a domain is the subject. It stands before the text where that is shown.
+pub(super) fn note(origin: &ClientOrigin, text: String) -> Note {
+    let text = if origin.domain().is_none() { format!("{LOCAL} {text}") } else { text };
+    Note::about(origin, text)
 }
 
 impl State {
@@ -80,21 +87,16 @@ impl State {
             tracing::error!("what was copied is dropped, since no timer could be set for it");
             return;
         };
-        let (key, from_name) = (self.shortcut(&Action::PasteIn), name(&from));
-        let text = format!(
-            "copied from {from_name}: {contents}. {key} offers it to the window with the keyboard"
-        );
-        self.tell_user(Note::about(&from, text));
+        let key = self.shortcut(&Action::PasteIn);
+        self.tell_user(note(&from, format!("copied out: {contents}. {key} offers it elsewhere")));
         self.crossing = Crossing::Held(Held { from, contents: Arc::new(contents), expiry });
     }
 
     fn crossing_expired(&mut self) {
         if let Crossing::Held(held) | Crossing::Offered(held, _) = &self.crossing {
             let keep = self.config.clipboard.keep.duration().as_secs();
-            let from = name(&held.from);
-            let text =
-                format!("what was copied from {from} was not pasted within {keep} s: it is gone");
-            self.tell_user(Note::about(&held.from.clone(), text));
+            let text = format!("copied out, not pasted for {keep} s, and gone: {}", held.contents);
+            self.tell_user(note(&held.from, text));
         }
         self.end_crossing();
     }

@@ -13,7 +13,7 @@ use smithay::{
 
 use super::{
     contents::Contents,
-    crossing::{Crossing, Held, name},
+    crossing::{Crossing, Held, name, note},
     notes::Note,
     offer::{self, Ticket},
     pipe::{self, Watched},
@@ -49,7 +49,7 @@ enum NotPasted {
     Denied,
     #[error("{0} has not handed it over yet")]
     Copying(String),
-    #[error("nothing was copied that may cross: {0} copies from the window with the keyboard")]
+    #[error("nothing was copied out; {0} does that")]
     Nothing(String),
 }
 
@@ -57,11 +57,9 @@ impl State {
     /// Offer what was copied to the domain with the keyboard.
     pub(crate) fn paste_in(&mut self) {
         if let Err(why) = self.offer_crossing() {
-            let to = self.keyboard_origin();
-            let into = to.as_ref().map_or_else(String::new, |to| format!(" into {}", name(to)));
-            let text = format!("nothing can be pasted{into}: {why}");
-            self.tell_user(match to {
-                Some(to) => Note::about(&to, text),
+            let text = format!("nothing to paste: {why}");
+            self.tell_user(match self.keyboard_origin() {
+                Some(to) => note(&to, text),
                 None => Note { domain: None, text },
             });
         }
@@ -86,13 +84,8 @@ impl State {
                 return Err(why);
             }
         };
-        let text = format!(
-            "{} may now paste, once, what was copied from {}: {}",
-            name(&to),
-            name(&held.from),
-            held.contents
-        );
-        self.tell_user(Note::about(&to, text));
+        let text = format!("may paste, once, from {}: {}", name(&held.from), held.contents);
+        self.tell_user(note(&to, text));
         if self.selections.clipboard_of(&to).is_some() {
             // Toolkits take no offer while they have something of their own in the clipboard. They are
             // told that it is gone, but not that the clipboard is empty.
@@ -146,14 +139,11 @@ impl State {
             Crossing::Offered(held, offered) => (held, offered),
             other => return self.crossing = other,
         };
-        let text = format!(
-            "{} may no longer paste what was copied from {}: {why}. {} offers it again",
-            name(&offered.to),
-            name(&held.from),
-            self.shortcut(&Action::PasteIn)
-        );
+        let key = self.shortcut(&Action::PasteIn);
+        let from = name(&held.from);
+        let text = format!("may no longer paste from {from}: {why}. {key} offers it again");
         self.crossing = Crossing::Held(held);
-        self.tell_user(Note::about(&offered.to, text));
+        self.tell_user(note(&offered.to, text));
     }
 
     /// A client asks for what an offer stands for.
@@ -216,16 +206,13 @@ impl State {
 
     fn finish_pasting(&mut self, whole: bool) {
         if let Crossing::Pasting(Pasting { from, to, contents, written, .. }) = &self.crossing {
-            let (from, into) = (name(from), name(to));
+            let from = name(from);
             let text = if whole {
-                format!("pasted into {into}, from {from}: {contents}. It is gone from here")
+                format!("pasted from {from}: {contents}. It is gone from here")
             } else {
-                format!(
-                    "{into} has read {written} bytes of what was copied from {from}, and no more: \
-                     the rest is gone"
-                )
+                format!("stopped reading after {written} bytes from {from}: the rest is gone")
             };
-            self.tell_user(Note::about(&to.clone(), text));
+            self.tell_user(note(to, text));
         }
         self.end_crossing();
     }

@@ -16,7 +16,7 @@ fn only_kinds_that_are_allowed_cross() {
     let mut work = Program::new(&mut usual, Some("work"), "work");
     let source = work.copy(&mut usual, &["image/png", "text/html"]);
     copy_out(&mut usual);
-    told(&mut usual, "nothing was copied from work: what is in its clipboard is of no kind");
+    told(&mut usual, "nothing copied out: what is in its clipboard is of no kind");
     assert!(work.asked(&mut usual, &source).is_none());
 
     let mut server = server("[clipboard]\ntypes = [\"image/png\"]");
@@ -27,7 +27,7 @@ fn only_kinds_that_are_allowed_cross() {
     let (kind, pipe) = work.asked(&mut server, &source).expect("it is asked");
     assert_eq!(kind, "image/png");
     File::from(pipe).write_all(b"\x89PNG").unwrap();
-    told(&mut server, "copied from work: image/png, 4 bytes");
+    told(&mut server, "copied out: image/png, 4 bytes");
     web.focus(&mut server);
     paste_in(&mut server);
     let offer = web.offer(&mut server).expect("it is offered");
@@ -40,7 +40,7 @@ fn what_is_said_to_be_text_is_text() {
     let mut server = server("");
     let mut work = Program::new(&mut server, Some("work"), "work");
     work.copy_out(&mut server, TEXT, b"\xff\xfe");
-    told(&mut server, "nothing was copied from work: what its program handed over as text is not");
+    told(&mut server, "nothing copied out: what its program handed over as text is not");
 }
 
 #[test]
@@ -48,11 +48,11 @@ fn no_more_crosses_than_is_allowed() {
     let mut server = server("[clipboard]\nlargest = 16");
     let mut work = Program::new(&mut server, Some("work"), "work");
     work.copy_out(&mut server, TEXT, &[b'a'; 16]);
-    told(&mut server, "copied from work: text, 16 bytes");
+    told(&mut server, "copied out: text, 16 bytes");
     work.copy_out(&mut server, TEXT, &[b'a'; 17]);
-    told(&mut server, "nothing was copied from work: it is larger than the 16 bytes");
+    told(&mut server, "nothing copied out: it is larger than the 16 bytes");
     paste_in(&mut server);
-    told(&mut server, "nothing can be pasted into work: nothing was copied");
+    told(&mut server, "nothing to paste: nothing was copied out");
 }
 
 #[test]
@@ -61,11 +61,11 @@ fn what_is_not_pasted_is_dropped() {
     let mut work = Program::new(&mut server, Some("work"), "work");
     let mut web = Program::new(&mut server, Some("web"), "web");
     work.copy_out(&mut server, TEXT, b"a secret");
-    told(&mut server, "copied from work");
+    told(&mut server, "copied out: text");
     web.focus(&mut server);
     paste_in(&mut server);
     let offer = web.offer(&mut server).expect("it is offered");
-    told(&mut server, "what was copied from work was not pasted within 1 s: it is gone");
+    told(&mut server, "copied out, not pasted for 1 s, and gone: text, 8 bytes");
     assert_eq!(web.offer(&mut server), None);
     assert_eq!(web.paste(&mut server, &offer, TEXT), b"");
 }
@@ -80,8 +80,8 @@ fn a_program_that_never_hands_over_is_given_up() {
     let mut pipe = File::from(pipe);
     pipe.write_all(b"the beginning").unwrap();
     paste_in(&mut server);
-    told(&mut server, "nothing can be pasted into work: work has not handed it over yet");
-    told(&mut server, "nothing was copied from work: its program has not handed it over within");
+    told(&mut server, "nothing to paste: work has not handed it over yet");
+    told(&mut server, "nothing copied out: its program has not handed it over within");
     assert!(pipe.write_all(b"the end").is_err(), "nobody reads on");
     assert!(work.client.error().is_none());
 }
@@ -95,13 +95,13 @@ fn a_program_that_never_reads_is_given_up() {
     copy_out(&mut server);
     let (_, pipe) = work.asked(&mut server, &source).expect("it is asked");
     let writer = std::thread::spawn(move || File::from(pipe).write_all(&[b'a'; 500_000]));
-    told(&mut server, "copied from work: text, 500000 bytes");
+    told(&mut server, "copied out: text, 500000 bytes");
     writer.join().unwrap().unwrap();
     web.focus(&mut server);
     paste_in(&mut server);
     let offer = web.offer(&mut server).expect("it is offered");
     let pipe = web.receive(&mut server, &offer, TEXT);
-    told(&mut server, "bytes of what was copied from work, and no more: the rest is gone");
+    told(&mut server, "bytes from work: the rest is gone");
     assert!(read_all(&mut server, pipe).len() < 500_000);
     assert_eq!(web.paste(&mut server, &offer, TEXT), b"");
 
@@ -110,7 +110,7 @@ fn a_program_that_never_reads_is_given_up() {
     copy_out(&mut server);
     let (_, pipe) = work.asked(&mut server, &source).expect("it is asked");
     let writer = std::thread::spawn(move || File::from(pipe).write_all(&[b'b'; 500_000]));
-    told(&mut server, "copied from work: text, 500000 bytes");
+    told(&mut server, "copied out: text, 500000 bytes");
     writer.join().unwrap().unwrap();
     web.focus(&mut server);
     paste_in(&mut server);
@@ -128,7 +128,7 @@ fn a_program_that_stops_reading_ends_it() {
     copy_out(&mut server);
     let (_, pipe) = work.asked(&mut server, &source).expect("it is asked");
     let writer = std::thread::spawn(move || File::from(pipe).write_all(&[b'a'; 500_000]));
-    told(&mut server, "copied from work: text, 500000 bytes");
+    told(&mut server, "copied out: text, 500000 bytes");
     writer.join().unwrap().unwrap();
     web.focus(&mut server);
     paste_in(&mut server);
@@ -136,7 +136,7 @@ fn a_program_that_stops_reading_ends_it() {
     let mut pipe = web.receive(&mut server, &offer, TEXT);
     pipe.read_exact(&mut [0; 1000]).unwrap();
     drop((pipe, web));
-    told(&mut server, "and no more: the rest is gone");
+    told(&mut server, "bytes from work: the rest is gone");
 }
 
 #[test]
@@ -151,16 +151,16 @@ fn a_domain_may_be_left_out() {
         copy_out(&mut server);
         assert_eq!(other.asked(&mut server, &source).is_some(), out, "{setting}");
         if !out {
-            told(&mut server, "nothing was copied from other: that is not allowed: `out`");
+            told(&mut server, "nothing copied out: that is not allowed: `out`");
         }
         web.copy_out(&mut server, TEXT, b"from the web");
-        told(&mut server, "copied from web");
+        told(&mut server, "copied out: text");
         other.focus(&mut server);
         paste_in(&mut server);
         let offered = other.offer(&mut server).is_some();
         assert_eq!(offered, into, "{setting}");
         if !into {
-            told(&mut server, "nothing can be pasted into other: that is not allowed: `in`");
+            told(&mut server, "nothing to paste: that is not allowed: `in`");
         }
     }
 }

@@ -25,6 +25,8 @@ use wayland_protocols::{
 
 use program::{Program, copy_out, paste_in, server, told};
 
+use crate::{client::server_with, windows::assert_looks_like};
+
 const TEXT: &str = "text/plain;charset=utf-8";
 
 #[test]
@@ -38,7 +40,7 @@ fn a_copy_crosses_by_both_keys_and_once() {
     web.focus(&mut server);
     assert_eq!(web.offer(&mut server), None);
     paste_in(&mut server);
-    told(&mut server, "nothing can be pasted into web: nothing was copied");
+    told(&mut server, "nothing to paste: nothing was copied out");
     assert_eq!(web.offer(&mut server), None);
 
     // Nor does the first.
@@ -47,23 +49,25 @@ fn a_copy_crosses_by_both_keys_and_once() {
     let (kind, pipe) = work.asked(&mut server, &source).expect("it is asked");
     assert_eq!(kind, TEXT);
     drop(pipe);
-    told(&mut server, "nothing was copied from work: its program handed over nothing");
+    told(&mut server, "nothing copied out: its program handed over nothing");
     work.copy_out(&mut server, TEXT, b"a secret");
-    let note = told(&mut server, "copied from work: text, 8 bytes. Super+Shift+v offers it");
-    assert!(!note.contains("secret"));
+    let note = told(&mut server, "copied out: text, 8 bytes. Super+Shift+v offers it");
+    assert_eq!(note.domain.expect("a domain").0, "work");
+    assert!(!note.text.contains("secret"));
     web.focus(&mut server);
     assert_eq!(web.offer(&mut server), None);
 
     paste_in(&mut server);
-    told(&mut server, "web may now paste, once, what was copied from work: text, 8 bytes");
+    let note = told(&mut server, "may paste, once, from work: text, 8 bytes");
+    assert_eq!(note.domain.expect("a domain").0, "web");
     let offer = web.offer(&mut server).expect("it is offered");
     assert_eq!(web.kinds(&offer), [TEXT, "text/plain", "UTF8_STRING"]);
     assert_eq!(web.paste(&mut server, &offer, "text/html"), b"", "of no kind but those");
     assert_eq!(web.paste(&mut server, &offer, "UTF8_STRING"), b"a secret");
-    told(&mut server, "pasted into web, from work: text, 8 bytes");
+    told(&mut server, "pasted from work: text, 8 bytes");
     assert_eq!(web.paste(&mut server, &offer, TEXT), b"", "once only");
     paste_in(&mut server);
-    told(&mut server, "nothing can be pasted into web: nothing was copied");
+    told(&mut server, "nothing to paste: nothing was copied out");
     work.focus(&mut server);
     web.focus(&mut server);
     assert_eq!(web.offer(&mut server), None);
@@ -74,6 +78,21 @@ fn a_copy_crosses_by_both_keys_and_once() {
     assert!(other.offer(&mut server).is_some());
 }
 
+/// A person sees what goes where.
+#[test]
+fn both_keys_are_answered_on_the_screen() {
+    let more = "identity.bar = \"top\"\n[[domain]]\nname = \"web\"\ncolour = \"#a83f3a\"\n";
+    let mut server = server_with("960x240", more);
+    let mut work = Program::new(&mut server, Some("work"), "work");
+    let mut web = Program::new(&mut server, Some("web"), "web");
+    work.copy_out(&mut server, TEXT, b"a secret");
+    told(&mut server, "copied out: text");
+    assert_looks_like("copied-out", &server.state.screenshot().unwrap());
+    web.focus(&mut server);
+    paste_in(&mut server);
+    assert_looks_like("pasted-in", &server.state.screenshot().unwrap());
+}
+
 #[test]
 fn only_the_domain_that_has_the_keyboard_may_paste() {
     let mut server = server("");
@@ -82,7 +101,7 @@ fn only_the_domain_that_has_the_keyboard_may_paste() {
     let mut second = Program::new(&mut server, Some("web"), "second");
     let mut local = Program::new(&mut server, None, "local");
     work.copy_out(&mut server, TEXT, b"a secret");
-    told(&mut server, "copied from work");
+    told(&mut server, "copied out: text");
     web.focus(&mut server);
     paste_in(&mut server);
     let offer = web.offer(&mut server).expect("it is offered");
@@ -98,7 +117,7 @@ fn only_the_domain_that_has_the_keyboard_may_paste() {
     second.focus(&mut server);
     assert!(second.offer(&mut server).is_some());
     local.focus(&mut server);
-    told(&mut server, "web may no longer paste what was copied from work: another domain");
+    told(&mut server, "may no longer paste from work: another domain");
     for program in [&mut local, &mut second, &mut web] {
         assert_eq!(program.offer(&mut server), None);
     }
@@ -112,9 +131,9 @@ fn only_the_domain_that_has_the_keyboard_may_paste() {
     assert_eq!(web.paste(&mut server, &offer, TEXT), b"", "while it is offered to others");
     let offer = local.offer(&mut server).expect("it is offered");
     assert_eq!(local.paste(&mut server, &offer, TEXT), b"a secret");
-    told(&mut server, "pasted into local programs, from work");
+    told(&mut server, "(local) pasted from work");
     local.copy_out(&mut server, TEXT, b"by hand");
-    told(&mut server, "copied from local programs: text, 7 bytes");
+    told(&mut server, "(local) copied out: text, 7 bytes");
     web.focus(&mut server);
     paste_in(&mut server);
     let offer = web.offer(&mut server).expect("it is offered");
@@ -127,7 +146,7 @@ fn what_the_target_has_copied_itself_makes_way_and_takes_it_back() {
     let mut work = Program::new(&mut server, Some("work"), "work");
     let mut web = Program::new(&mut server, Some("web"), "web");
     work.copy_out(&mut server, TEXT, b"from work");
-    told(&mut server, "copied from work");
+    told(&mut server, "copied out: text");
     let own = web.copy(&mut server, &["text/plain"]);
     paste_in(&mut server);
     let offer = web.offer(&mut server).expect("it is offered");
@@ -137,7 +156,7 @@ fn what_the_target_has_copied_itself_makes_way_and_takes_it_back() {
 
     // What it copies next is what it pastes.
     web.copy(&mut server, &["image/png"]);
-    told(&mut server, "web may no longer paste what was copied from work: it has copied");
+    told(&mut server, "may no longer paste from work: it has copied");
     let offer = web.offer(&mut server).expect("its own");
     assert_eq!(web.kinds(&offer), ["image/png"]);
     paste_in(&mut server);
@@ -154,7 +173,7 @@ fn tools_neither_see_what_crosses_nor_take_it_away() {
     let manager: ExtDataControlManagerV1 = tool.client.bind(1);
     let control = manager.get_data_device(&tool.client.seat, &tool.client.handle(), ());
     work.copy_out(&mut server, TEXT, b"a secret");
-    told(&mut server, "copied from work");
+    told(&mut server, "copied out: text");
     tool.client.roundtrip(&mut server);
     tool.client.take_events(&control);
 
@@ -178,7 +197,7 @@ fn tools_neither_see_what_crosses_nor_take_it_away() {
     ));
     let offer = local.offer(&mut server).expect("it is offered still");
     assert_eq!(local.paste(&mut server, &offer, TEXT), b"a secret");
-    told(&mut server, "pasted into local programs");
+    told(&mut server, "(local) pasted from work");
     work.focus(&mut server);
     local.focus(&mut server);
     let offer = local.offer(&mut server).expect("what the tool has set");
@@ -202,10 +221,10 @@ fn the_primary_selection_never_crosses() {
     primary.set_selection(Some(&source), 0);
     work.client.roundtrip(&mut server);
     copy_out(&mut server);
-    told(&mut server, "nothing was copied from work: its clipboard is empty");
+    told(&mut server, "nothing copied out: its clipboard is empty");
 
     work.copy_out(&mut server, TEXT, b"from the clipboard");
-    told(&mut server, "copied from work");
+    told(&mut server, "copied out: text");
     web.focus(&mut server);
     paste_in(&mut server);
     assert!(web.offer(&mut server).is_some());
@@ -259,7 +278,7 @@ fn no_program_can_have_the_keys_for_itself() {
         manager.inhibit_shortcuts(surface, seat, &program.client.handle(), ());
     }
     work.copy_out(&mut server, TEXT, b"a secret");
-    told(&mut server, "copied from work");
+    told(&mut server, "copied out: text");
     web.focus(&mut server);
     paste_in(&mut server);
     let offer = web.offer(&mut server).expect("it is offered");
@@ -272,7 +291,7 @@ fn a_locked_session_takes_the_offer_away() {
     let mut work = Program::new(&mut server, Some("work"), "work");
     let mut local = Program::new(&mut server, None, "local");
     work.copy_out(&mut server, TEXT, b"a secret");
-    told(&mut server, "copied from work");
+    told(&mut server, "copied out: text");
     local.focus(&mut server);
     paste_in(&mut server);
     let offer = local.offer(&mut server).expect("it is offered");
@@ -286,7 +305,7 @@ fn a_locked_session_takes_the_offer_away() {
     locker.client.roundtrip(&mut server);
     locker.client.show(&surface, (1200, 600), [0; 4]);
     locker.client.roundtrip(&mut server);
-    told(&mut server, "local programs may no longer paste");
+    told(&mut server, "(local) may no longer paste from work");
     assert_eq!(locker.offer(&mut server), None);
     assert_eq!(local.offer(&mut server), None);
     assert_eq!(local.paste(&mut server, &offer, TEXT), b"");
@@ -301,7 +320,7 @@ fn nothing_is_written_to_what_is_not_a_pipe() {
     let mut work = Program::new(&mut server, Some("work"), "work");
     let mut web = Program::new(&mut server, Some("web"), "web");
     work.copy_out(&mut server, TEXT, b"a secret");
-    told(&mut server, "copied from work");
+    told(&mut server, "copied out: text");
     web.focus(&mut server);
     paste_in(&mut server);
     let offer = web.offer(&mut server).expect("it is offered");

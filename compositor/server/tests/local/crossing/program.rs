@@ -11,6 +11,7 @@ use hyper_dmabuf_compositor::{
     client::ClientOrigin,
     input::{Input, LEFT_BUTTON},
     server::Server,
+    trust::notes::Note,
 };
 use rustix::{
     fs::{OFlags, fcntl_setfl},
@@ -191,12 +192,12 @@ pub(super) fn paste_in(server: &mut Server) {
 }
 
 /// What the person is told, once it has this in it.
-pub(super) fn told(server: &mut Server, text: &str) -> String {
+pub(super) fn told(server: &mut Server, text: &str) -> Note {
     let start = Instant::now();
     loop {
-        let note = server.state.last_note().map(|note| note.text.clone()).unwrap_or_default();
-        if note.contains(text) {
-            return note;
+        let note = server.state.last_note();
+        if let Some(note) = note.filter(|note| note.text.contains(text)) {
+            return note.clone();
         }
         assert!(start.elapsed() < PATIENCE, "never told {text:?}, but {note:?}");
         server.dispatch(Some(Duration::from_millis(1))).unwrap();
