@@ -4,6 +4,8 @@ mod capture;
 mod client;
 mod clipboard;
 mod devices;
+#[path = "../exchange/mod.rs"]
+mod exchange;
 mod layers;
 mod lock;
 mod outputs;
