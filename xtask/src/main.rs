@@ -4,6 +4,7 @@
 mod demo;
 mod images;
 mod lab;
+mod load;
 mod paths;
 mod screen;
 mod step;
@@ -31,6 +32,8 @@ enum Chore {
     Test,
     /// Run WLCS, the Wayland conformance test suite, and compare with what is known to fail
     Wlcs,
+    /// Print what a picture costs the compositor, beside what it costs Weston
+    Load,
     /// Show two guests' windows on one screen, and save what is seen as a picture
     ///
     /// Builds with the dev profile, which is there sooner than the release profile with its LTO.
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().chore {
         Chore::Test => test::run(),
         Chore::Wlcs => wlcs::run(),
+        Chore::Load => load::run().map(|()| ExitCode::SUCCESS),
         Chore::Demo { out } => {
             let out = out.unwrap_or_else(|| paths::target().join("demo"));
             demo::run(&out).map(|()| ExitCode::SUCCESS)

@@ -2,24 +2,19 @@
 
 use std::{
     any::Any,
-    io::{ErrorKind, Write},
     os::{
         fd::{AsFd, OwnedFd},
         unix::net::UnixStream,
     },
     sync::Arc,
-    time::{Duration, Instant},
 };
 
-use hyper_dmabuf_compositor::{
-    backend::BackendKind, client::ClientOrigin, config::Config, server::Server,
-};
+use hyper_dmabuf_compositor::{client::ClientOrigin, server::Server};
 use wayland_client::{
     Connection, Dispatch, EventQueue, Proxy, QueueHandle,
-    backend::{ObjectData, ObjectId, WaylandError},
+    backend::{ObjectData, ObjectId},
     protocol::{
         wl_buffer::WlBuffer,
-        wl_callback::WlCallback,
         wl_compositor::WlCompositor,
         wl_data_offer::WlDataOffer,
         wl_registry::{self, WlRegistry},
@@ -42,6 +37,8 @@ use wayland_protocols_wlr::{
         zwlr_output_head_v1::ZwlrOutputHeadV1, zwlr_output_mode_v1::ZwlrOutputModeV1,
     },
 };
+
+use crate::exchange;
 
 /// Everything the client was told, with the object that it was told by.
 #[derive(Default)]
@@ -75,12 +72,12 @@ pub(crate) fn server_with(size: &str, more: &str) -> Server {
     let bar = if more.contains("identity") { "" } else { "identity.bar = \"none\"\n" };
     let config =
         format!("size = \"{size}\"\nrefresh = 0\n{bar}{more}\n[[domain]]\nname = \"work\"\n");
-    Server::new(Config::from_toml(&config).unwrap(), BackendKind::Headless).unwrap()
+    exchange::compositor(&config)
 }
 
 /// The origin of the domain `work`.
 pub(crate) fn work(server: &Server) -> ClientOrigin {
-    ClientOrigin::Domain(server.state.domains.by_name("work").unwrap().domain.clone())
+    exchange::domain(server, "work")
 }
 
 impl Client {
@@ -89,9 +86,8 @@ impl Client {
     }
 
     pub(crate) fn new(server: &mut Server, origin: ClientOrigin) -> Client {
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        server.insert_client(theirs, origin).unwrap();
-        Client::on(server, ours)
+        let stream = exchange::connect(server, origin);
+        Client::on(server, stream)
     }
 
     /// A client on a connection that there is already.
@@ -100,7 +96,7 @@ impl Client {
         let mut queue = connection.new_event_queue::<Told>();
         let registry = connection.display().get_registry(&queue.handle(), ());
         let mut told = Told::default();
-        pump(&connection, &mut queue, &mut told, server);
+        exchange::roundtrip(&connection, &mut queue, &mut told, server);
         let (all, handle) = (globals(&told, &registry), queue.handle());
         Client {
             compositor: bind(&registry, &all, &handle, 6).unwrap(),
@@ -152,7 +148,7 @@ impl Client {
 
     /// Until the compositor has done everything that was asked, and we know of it.
     pub(crate) fn roundtrip(&mut self, server: &mut Server) {
-        pump(&self.connection, &mut self.queue, &mut self.told, server);
+        exchange::roundtrip(&self.connection, &mut self.queue, &mut self.told, server);
     }
 
     /// What an object has told so far.
@@ -186,10 +182,8 @@ impl Client {
         bytes: &[u8],
         (width, height): (i32, i32),
     ) -> (WlBuffer, OwnedFd) {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(bytes).unwrap();
-        let fd = OwnedFd::from(file);
-        let pool = self.shm.create_pool(fd.as_fd(), bytes.len() as i32, &self.handle(), ());
+        let (fd, length) = exchange::memory(bytes);
+        let pool = self.shm.create_pool(fd.as_fd(), length, &self.handle(), ());
         let format = wl_shm::Format::Xrgb8888;
         let buffer = pool.create_buffer(0, width, height, width * 4, format, &self.handle(), ());
         (buffer, fd)
@@ -248,7 +242,7 @@ impl Client {
 
     /// The error that ended the connection: its interface and number.
     pub(crate) fn error(&self) -> Option<(String, u32)> {
-        self.connection.protocol_error().map(|error| (error.object_interface, error.code))
+        exchange::protocol_error(&self.connection)
     }
 }
 
@@ -281,34 +275,6 @@ where
     let wanted = P::interface().name;
     let (name, ..) = globals.iter().find(|(_, interface, _)| interface == wanted)?;
     Some(registry.bind(*name, version, handle, ()))
-}
-
-/// Exchange messages until the compositor has answered twice.
-fn pump(
-    connection: &Connection,
-    queue: &mut EventQueue<Told>,
-    told: &mut Told,
-    server: &mut Server,
-) {
-    for _ in 0..2 {
-        let callback: WlCallback = connection.display().sync(&queue.handle(), ());
-        let id = callback.id();
-        let start = Instant::now();
-        while !told.0.iter().any(|(of, _)| *of == id) && connection.protocol_error().is_none() {
-            let _ = connection.flush();
-            server.dispatch(Some(Duration::from_millis(1))).unwrap();
-            if let Some(guard) = queue.prepare_read() {
-                match guard.read() {
-                    Err(WaylandError::Io(error)) if error.kind() != ErrorKind::WouldBlock => return,
-                    _ => {}
-                }
-            }
-            let _ = queue.dispatch_pending(told);
-            assert!(start.elapsed() < Duration::from_secs(20), "the compositor does not answer");
-        }
-        // Numbers of callbacks come again.
-        told.0.retain(|(of, _)| *of != id);
-    }
 }
 
 impl<P: Proxy + 'static> Dispatch<P, ()> for Told

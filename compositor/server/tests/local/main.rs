@@ -5,6 +5,8 @@ mod client;
 mod clipboard;
 mod crossing;
 mod devices;
+#[path = "../exchange/mod.rs"]
+mod exchange;
 mod homes;
 mod identity;
 mod layers;

@@ -1,20 +1,10 @@
 //! A Wayland client in the test's own thread.
 
-use std::{
-    io::{ErrorKind, Write},
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::net::UnixStream,
-    },
-    time::{Duration, Instant},
-};
+use std::os::fd::AsFd;
 
-use hyper_dmabuf_compositor::{
-    backend::BackendKind, client::ClientOrigin, config::Config, server::Server,
-};
+use hyper_dmabuf_compositor::{client::ClientOrigin, server::Server};
 use wayland_client::{
     Connection, Dispatch, EventQueue, Proxy, QueueHandle,
-    backend::WaylandError,
     protocol::{
         wl_buffer::{self, WlBuffer},
         wl_callback::{self, WlCallback},
@@ -48,6 +38,8 @@ use wayland_protocols::{
         xdg_wm_base::{self, XdgWmBase},
     },
 };
+
+use crate::exchange;
 
 /// What the client has been told.
 #[derive(Default)]
@@ -101,24 +93,17 @@ pub(crate) fn server_with(size: &str, more: &str) -> Server {
     let config = format!(
         "size = \"{size}\"\nrefresh = 0\nidentity.bar = \"none\"\n[[domain]]\nname = \"work\"\n[[domain]]\nname = \"web\"\ncolour = \"#a83f3a\"\n{more}"
     );
-    Server::new(Config::from_toml(&config).unwrap(), BackendKind::Headless).unwrap()
-}
-
-/// The origin of a configured domain.
-pub(crate) fn domain(server: &Server, name: &str) -> ClientOrigin {
-    ClientOrigin::Domain(server.state.domains.by_name(name).unwrap().domain.clone())
+    exchange::compositor(&config)
 }
 
 impl Client {
     pub(crate) fn new(server: &mut Server, origin: ClientOrigin) -> Client {
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        server.insert_client(theirs, origin).unwrap();
-        let connection = Connection::from_socket(ours).unwrap();
+        let connection = Connection::from_socket(exchange::connect(server, origin)).unwrap();
         let mut queue = connection.new_event_queue::<Told>();
         let handle = queue.handle();
         let registry = connection.display().get_registry(&handle, ());
         let mut told = Told::default();
-        pump(&connection, &mut queue, &mut told, server);
+        exchange::roundtrip(&connection, &mut queue, &mut told, server);
         fn bind<P: Proxy + 'static>(
             registry: &WlRegistry,
             told: &Told,
@@ -152,11 +137,11 @@ impl Client {
 
     /// Until the compositor has done everything that was asked, and we know of it.
     pub(crate) fn roundtrip(&mut self, server: &mut Server) {
-        pump(&self.connection, &mut self.queue, &mut self.told, server);
+        exchange::roundtrip(&self.connection, &mut self.queue, &mut self.told, server);
     }
 
     pub(crate) fn buffer(&self, width: i32, height: i32, pixel: [u8; 4]) -> WlBuffer {
-        let (fd, size) = memory(&pixel.repeat((width * height) as usize));
+        let (fd, size) = exchange::memory(&pixel.repeat((width * height) as usize));
         let pool = self.shm.create_pool(fd.as_fd(), size, &self.handle(), ());
         pool.create_buffer(
             0,
@@ -202,42 +187,7 @@ impl Client {
     }
 
     pub(crate) fn error(&self) -> Option<(String, u32)> {
-        self.connection.protocol_error().map(|error| (error.object_interface, error.code))
-    }
-}
-
-/// Memory with these bytes in it, and its size.
-pub(crate) fn memory(bytes: &[u8]) -> (OwnedFd, i32) {
-    let mut file = tempfile::tempfile().unwrap();
-    file.write_all(bytes).unwrap();
-    (file.into(), bytes.len() as i32)
-}
-
-/// Exchange messages until both sides have been quiet for a while.
-fn pump(
-    connection: &Connection,
-    queue: &mut EventQueue<Told>,
-    told: &mut Told,
-    server: &mut Server,
-) {
-    let handle = queue.handle();
-    for _ in 0..2 {
-        let before = told.frames;
-        connection.display().sync(&handle, ());
-        let start = Instant::now();
-        while told.frames == before && connection.protocol_error().is_none() {
-            let _ = connection.flush();
-            server.dispatch(Some(Duration::from_millis(1))).unwrap();
-            if let Some(guard) = queue.prepare_read() {
-                match guard.read() {
-                    Err(WaylandError::Io(error)) if error.kind() != ErrorKind::WouldBlock => return,
-                    _ => {}
-                }
-            }
-            let _ = queue.dispatch_pending(told);
-            assert!(start.elapsed() < Duration::from_secs(10), "the compositor does not answer");
-        }
-        told.frames = before;
+        exchange::protocol_error(&self.connection)
     }
 }
 

@@ -8,7 +8,10 @@ use hyper_dmabuf_compositor::{
 use wayland_client::protocol::wl_data_device::WlDataDevice;
 use wayland_protocols::xdg::shell::client::xdg_positioner::{Anchor, Gravity};
 
-use crate::client::{Client, domain, server};
+use crate::{
+    client::{Client, server},
+    exchange::domain,
+};
 
 const GREY: [u8; 4] = [0x80, 0x80, 0x80, 0];
 

@@ -2,13 +2,16 @@
 //! happens when nothing changes.
 
 mod client;
+#[path = "../exchange/mod.rs"]
+mod exchange;
 mod input;
 mod offered;
 mod typing;
 
 use std::{os::fd::AsFd, time::Duration};
 
-use client::{Client, domain, memory, server};
+use client::{Client, server};
+use exchange::{domain, memory};
 use hyper_dmabuf_compositor::{
     client::ClientOrigin,
     colour::Colour,

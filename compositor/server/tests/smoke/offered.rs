@@ -12,7 +12,10 @@ use hyper_dmabuf_compositor::{
     trust::protocols::{Class, PROTOCOLS},
 };
 
-use crate::client::{Client, domain, server, server_with};
+use crate::{
+    client::{Client, server, server_with},
+    exchange::domain,
+};
 
 /// Interfaces and versions, in order.
 fn offered(client: &Client) -> Vec<(&str, u32)> {

@@ -12,7 +12,10 @@ use hyper_dmabuf_compositor::{
 };
 use wayland_protocols::xdg::shell::client::xdg_positioner::{Anchor, Gravity};
 
-use crate::client::{Client, Toplevel, domain, server};
+use crate::{
+    client::{Client, Toplevel, server},
+    exchange::domain,
+};
 
 const GREY: [u8; 4] = [0x80, 0x80, 0x80, 0];
 /// Letters that no shortcut is made of, in the kernel's numbers.
