@@ -134,7 +134,7 @@ fn carry(transport: GuestTransport) -> Result<UnixStream, ConnectError> {
             LinkEvent::StreamClosed { .. } => {
                 link.close(Reason::new(ReasonCode::Finished, "the client has ended"));
             }
-            LinkEvent::Opened { .. } | LinkEvent::Closed { .. } => {}
+            LinkEvent::Opened { .. } | LinkEvent::Excess { .. } | LinkEvent::Closed { .. } => {}
         });
         if let Err(error) = ended {
             tracing::error!(%error, "the link broke");

@@ -15,6 +15,7 @@ use super::clock::{ClockOffset, MonotonicClock};
 use super::exchange::{Exchange, NotOpened};
 use super::frame::{Frame, Hello};
 use super::limits::{Announced, LimitOutOfRange, Limits};
+use super::meter::{MakeMeter, Meter};
 use super::number::StreamId;
 use super::readiness::{Key, Poller, Wake};
 use super::reason::{EndedBy, Reason, ReasonCode};
@@ -43,6 +44,7 @@ pub struct Link<T: Transport = UnixStream> {
     wake: Wake,
     poller: Poller,
     events: VecDeque<LinkEvent>,
+    meter: Option<MakeMeter>,
     pub(super) clock: MonotonicClock,
     /// The epoll descriptor once more, as calloop wants it.
     pub(super) source: Generic<Arc<OwnedFd>>,
@@ -122,9 +124,16 @@ impl<T: Transport> Link<T> {
             wake,
             poller,
             events: VecDeque::new(),
+            meter: None,
             clock: MonotonicClock::default(),
             source,
         })
+    }
+
+    /// Lets a meter look at what each stream brings that is opened from now on. To be said before the
+    /// handshake is over.
+    pub fn set_meter(&mut self, make: impl Fn() -> Box<dyn Meter> + Send + 'static) {
+        self.meter = Some(MakeMeter::new(make));
     }
 
     /// Carries one more connection of a guest's app; `socket` is the compositor's end of it.
@@ -330,6 +339,7 @@ impl<T: Transport> Link<T> {
         let clock = (version >= TIME).then_some(self.clock);
         let mut exchange =
             Exchange::new(is_display, self.limits, theirs, clock, self.poller.clone());
+        exchange.meter = self.meter.take();
         exchange.events.push_back(event);
         self.phase = Phase::Open(Box::new(exchange));
     }

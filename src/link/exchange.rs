@@ -15,6 +15,7 @@ use super::download::{Download, Fault};
 use super::frame::{Frame, PipeSide};
 use super::limits::{Announced, Limits, TURN};
 use super::local_socket::LocalSocket;
+use super::meter::{MakeMeter, Meter};
 use super::number::{PipeId, StreamId};
 use super::pipes::Pipes;
 use super::readiness::Poller;
@@ -38,7 +39,9 @@ pub(super) struct Exchange {
     clocks: Option<Comparison>,
     scratch: Box<[u8]>,
     poller: Poller,
-    /// For the owner of the link; at most two a stream.
+    /// Looks at what each stream brings.
+    pub(super) meter: Option<MakeMeter>,
+    /// For the owner of the link; at most three a stream.
     pub(super) events: VecDeque<LinkEvent>,
 }
 
@@ -67,6 +70,8 @@ struct Bridge {
     socket: LocalSocket,
     upload: Upload,
     download: Download,
+    /// Until it has found too much.
+    meter: Option<Box<dyn Meter>>,
 }
 
 /// Why a guest's stream could not be opened, when it is not the link's state.
@@ -98,6 +103,7 @@ impl Exchange {
             clocks: clock.map(Comparison::new),
             scratch: vec![0; TURN].into_boxed_slice(),
             poller,
+            meter: None,
             events: VecDeque::new(),
         };
         this.ask_time();
@@ -138,7 +144,9 @@ impl Exchange {
         debug!(%stream, "stream opened");
         let upload = Upload::new(self.theirs.stream_credit);
         let download = Download::new(self.ours.stream_credit);
-        self.streams.insert(stream, Stream::Open(Box::new(Bridge { socket, upload, download })));
+        let meter = self.meter.as_ref().map(MakeMeter::make);
+        self.streams
+            .insert(stream, Stream::Open(Box::new(Bridge { socket, upload, download, meter })));
         self.agenda.to_send.add(Actor::Stream(stream));
     }
 
@@ -175,7 +183,19 @@ impl Exchange {
             Frame::Data { stream, payload } => {
                 // There may be times in it.
                 self.ask_time();
-                self.with_bridge(stream, name, |bridge| Ok(bridge.download.data(payload)?))
+                let mut excess = false;
+                self.with_bridge(stream, name, |bridge| {
+                    let meter = bridge.meter.as_mut();
+                    excess = meter.is_some_and(|meter| !meter.more(payload.bytes()));
+                    if excess {
+                        bridge.meter = None;
+                    }
+                    Ok(bridge.download.data(payload)?)
+                })?;
+                if excess {
+                    self.events.push_back(LinkEvent::Excess { stream });
+                }
+                Ok(())
             }
             Frame::Credit { stream, bytes } => {
                 self.with_bridge(stream, name, |bridge| Ok(bridge.upload.credit.granted(bytes)?))

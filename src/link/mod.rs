@@ -94,7 +94,7 @@
 //! handle.insert_source(link, |event, _link, _state| match event {
 //!     LinkEvent::Opened { socket, .. } => drop(socket), // insert it as a Wayland client
 //!     LinkEvent::Closed { reason, .. } => eprintln!("the guest is gone: {reason}"),
-//!     LinkEvent::Ready { .. } | LinkEvent::StreamClosed { .. } => {}
+//!     LinkEvent::Ready { .. } | LinkEvent::StreamClosed { .. } | LinkEvent::Excess { .. } => {}
 //! })?;
 //! # Ok(()) }
 //! # fn guest(connection: UnixStream) -> Result<(), Box<dyn std::error::Error>> {
@@ -127,6 +127,7 @@ mod exchange;
 pub mod frame;
 mod limits;
 mod local_socket;
+mod meter;
 mod number;
 mod pipe;
 mod pipes;
@@ -144,6 +145,7 @@ pub use connection::{Link, LinkError, OpenError};
 pub use limits::{
     ATTACHMENT_COST, Announced, LimitOutOfRange, Limits, MAX_ATTACHMENTS, MIN_STREAM_CREDIT,
 };
+pub use meter::Meter;
 pub use number::{PipeId, StreamId};
 pub use reason::{EndedBy, Reason, ReasonCode};
 pub use transport::Transport;
@@ -184,6 +186,12 @@ pub enum LinkEvent {
         stream: StreamId,
         /// The connection, to be used as if the app had made it; closing it closes the stream.
         socket: UnixStream,
+    },
+    /// The stream brings more than its [`Meter`] lets it; told once for each stream. Only who has set a
+    /// meter gets this.
+    Excess {
+        /// The stream's number.
+        stream: StreamId,
     },
     /// The stream is closed, and so is its socket. Not given for the streams that are open when
     /// the link closes.

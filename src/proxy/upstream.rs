@@ -67,7 +67,8 @@ impl Upstream {
                     self.sharing = Some(Sharing::new(self.memory.clone(), guest, display));
                     news.push(News::Ready);
                 }
-                LinkEvent::Opened { .. } => {} // Only guests open streams.
+                // Only guests open streams, and only the display domain counts what they bring.
+                LinkEvent::Opened { .. } | LinkEvent::Excess { .. } => {}
                 LinkEvent::StreamClosed { stream, reason, .. } => {
                     news.push(News::StreamClosed(stream, reason));
                 }

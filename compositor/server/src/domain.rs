@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     colour::Colour,
-    config::{Config, DomainConfig},
+    config::{Config, DomainConfig, InputTiming},
     trust::{
         account::Account,
         consent::{Consent, Unasked},
@@ -48,6 +48,8 @@ pub struct DomainSettings {
     pub unasked: Unasked,
     /// How much it may have.
     pub limits: DomainLimits,
+    /// The times of what it hears of input are multiples of this many milliseconds.
+    pub input_timing: InputTiming,
 }
 
 impl Domain {
@@ -74,6 +76,11 @@ impl Domain {
     /// How much it may have.
     pub fn limits(&self) -> DomainLimits {
         self.lock().limits
+    }
+
+    /// How exactly it is told when input happened.
+    pub fn input_timing(&self) -> InputTiming {
+        self.lock().input_timing
     }
 
     /// Whether its windows have this without a person's consent.
@@ -105,6 +112,7 @@ impl DomainSettings {
             policy: Arc::new(Policy::new(&all.protocols, &this.protocols)),
             unasked: this.unasked,
             limits: DomainLimits::new(&all.limits, &this.limits),
+            input_timing: this.input_timing,
         }
     }
 
@@ -113,7 +121,8 @@ impl DomainSettings {
         let policy = Policy::new(&all.protocols, &ProtocolRules::default());
         let limits = DomainLimits::new(&all.limits, &LimitRules::default());
         let (policy, unasked) = (Arc::new(policy), Unasked::default());
-        DomainSettings { colour, staged: false, policy, unasked, limits }
+        let input_timing = InputTiming::default();
+        DomainSettings { colour, staged: false, policy, unasked, limits, input_timing }
     }
 }
 

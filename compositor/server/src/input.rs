@@ -13,7 +13,7 @@ use smithay::{
 };
 
 use crate::{
-    client::origin_of_surface,
+    client::{ClientOrigin, origin_of_surface},
     handlers::Held,
     keys::Action,
     shell::{
@@ -107,6 +107,7 @@ impl State {
     /// Take input of a time in milliseconds.
     pub(crate) fn take_input(&mut self, input: Input, time: u32) {
         self.somebody_is_there();
+        let time = self.as_told_of(&input, time);
         match input {
             Input::PointerMotion { x, y } => {
                 let location = self.outputs.confine(Point::from((x, y)));
@@ -135,6 +136,20 @@ impl State {
     pub(crate) fn somebody_is_there(&mut self) {
         let seat = self.seat.clone();
         self.protocols.idle_notifier.notify_activity(&seat);
+    }
+
+    /// The time that those are told who hear of input: not as exactly as it is known, where that is
+    /// configured for their domain.
+    fn as_told_of(&self, input: &Input, time: u32) -> u32 {
+        let under = match input {
+            Input::Key { .. } | Input::TouchUp { .. } => None,
+            Input::Touch { x, y, .. } => self.surface_under((*x, *y).into()),
+            _ => self.pointer_focus.clone(),
+        };
+        let hears = under.map(|(surface, _)| surface).or_else(|| self.keyboard_goes_to.clone());
+        let origin = hears.as_ref().and_then(origin_of_surface);
+        let domain = origin.as_ref().and_then(ClientOrigin::domain);
+        domain.map_or(time, |domain| domain.input_timing().coarsen(time))
     }
 
     fn hit(&self, point: Point<f64, Logical>) -> Option<Hit> {

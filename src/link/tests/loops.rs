@@ -49,7 +49,8 @@ fn a_display_in_calloop_serves_a_guest_in_a_thread() {
                 });
             }
             LinkEvent::Closed { reason, .. } => *ended = Some(reason),
-            LinkEvent::Ready { .. } | LinkEvent::StreamClosed { .. } => {}
+            LinkEvent::Ready { .. } | LinkEvent::StreamClosed { .. } | LinkEvent::Excess { .. } => {
+            }
         })
         .unwrap();
     let mut ended = None;

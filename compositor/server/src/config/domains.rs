@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{DomainClipboard, DomainName};
+use super::{DomainClipboard, DomainName, InputTiming};
 use crate::{
     colour::Colour,
     domain::DomainAddress,
@@ -27,6 +27,8 @@ pub struct DomainConfig {
     pub unasked: Unasked,
     /// How much it may have, beside what is said for all domains or in its place.
     pub limits: LimitRules,
+    /// How exactly it is told when input happened.
+    pub input_timing: InputTiming,
     /// Whether a person may copy out of it, and paste into it.
     pub clipboard: DomainClipboard,
 }
@@ -42,6 +44,7 @@ impl DomainConfig {
             protocols: ProtocolRules::default(),
             unasked: Unasked::default(),
             limits: LimitRules::default(),
+            input_timing: InputTiming::default(),
             clipboard: DomainClipboard::default(),
         }
     }
@@ -88,6 +91,8 @@ pub(super) fn read<'de, D: serde::Deserializer<'de>>(
         #[serde(default)]
         limits: LimitRules,
         #[serde(default)]
+        input_timing: InputTiming,
+        #[serde(default)]
         clipboard: DomainClipboard,
     }
     let written = Vec::<Written>::deserialize(from)?;
@@ -100,6 +105,7 @@ pub(super) fn read<'de, D: serde::Deserializer<'de>>(
                     protocols,
                     unasked,
                     limits,
+                    input_timing,
                     clipboard,
                 }: Written| {
         let colour = colour.unwrap_or_else(|| {
@@ -107,7 +113,17 @@ pub(super) fn read<'de, D: serde::Deserializer<'de>>(
             taken.push(colour);
             colour
         });
-        DomainConfig { name, colour, address, staged, protocols, unasked, limits, clipboard }
+        DomainConfig {
+            name,
+            colour,
+            address,
+            staged,
+            protocols,
+            unasked,
+            limits,
+            input_timing,
+            clipboard,
+        }
     };
     Ok(written.into_iter().map(read).collect())
 }

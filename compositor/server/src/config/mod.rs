@@ -23,8 +23,8 @@ pub use difference::{Change, difference};
 pub use domains::{DomainConfig, domain_colour, free_colour};
 pub use file::ConfigError;
 pub use values::{
-    Background, BorderWidth, DomainName, FontSize, OutputSize, Refresh, RendererChoice, SocketName,
-    ValueError,
+    Background, BorderWidth, DomainName, FontSize, InputTiming, OutputSize, Refresh,
+    RendererChoice, SocketName, ValueError,
 };
 
 /// Everything that can be configured. `Config::default()` is a working compositor.

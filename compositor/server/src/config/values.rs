@@ -204,6 +204,33 @@ impl TryFrom<f32> for FontSize {
     }
 }
 
+/// How exactly a domain is told when input happened. Written as milliseconds, from 0 (as exactly as it
+/// is known) to 1000.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u32")]
+pub struct InputTiming(u32);
+
+impl InputTiming {
+    /// The last of its multiples that is not after this time in milliseconds.
+    pub fn coarsen(self, time: u32) -> u32 {
+        if self.0 > 1 { time - time % self.0 } else { time }
+    }
+}
+
+impl TryFrom<u32> for InputTiming {
+    type Error = ValueError;
+    fn try_from(milliseconds: u32) -> Result<Self, ValueError> {
+        if milliseconds <= 1000 {
+            Ok(InputTiming(milliseconds))
+        } else {
+            Err(ValueError::new(
+                milliseconds,
+                "a coarseness of times: write milliseconds from 0 to 1000",
+            ))
+        }
+    }
+}
+
 /// The colour behind all windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]

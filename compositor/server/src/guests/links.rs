@@ -8,14 +8,18 @@ use std::{
 use hyper_dmabuf::{
     domain::DomainId,
     grant::ForeignMemory,
-    link::{Link, LinkEvent, Role, Transport},
+    link::{Link, LinkEvent, Role, StreamId, Transport},
 };
-use smithay::reexports::calloop::RegistrationToken;
+use smithay::reexports::{calloop::RegistrationToken, wayland_server::Client};
 
-use super::discovery::{Discovered, OfferName};
+use super::{
+    discovery::{Discovered, OfferName},
+    meter::MessageMeter,
+};
 use crate::{
     client::ClientOrigin,
     domain::{Domain, LinkState},
+    handlers::limits,
     state::State,
 };
 
@@ -25,6 +29,8 @@ pub struct Guests {
     arriving: HashMap<DomainId, usize>,
     links: HashMap<DomainId, HashMap<LinkNumber, RegistrationToken>>,
     next_link: u64,
+    /// The program at the end of each stream.
+    programs: HashMap<(LinkNumber, StreamId), Client>,
     /// On Xen: who tells which domains there are.
     pub(super) discovery: Option<Discovered>,
     /// On Xen: which domains there are, shown or not, and what the toolstack calls them.
@@ -91,13 +97,15 @@ impl State {
         }
         let display = self.protocols.hyper_dmabuf.domain();
         let role = Role::Display { guest: domain.id, display };
-        let link = match Link::new(transport, role, domain.limits().link()) {
+        let mut link = match Link::new(transport, role, domain.limits().link()) {
             Ok(link) => link,
             Err(error) => {
                 tracing::warn!(domain = %domain.name, %error, "cannot begin a link");
                 return;
             }
         };
+        let metered = Arc::clone(domain);
+        link.set_meter(move || Box::new(MessageMeter::new(Arc::clone(&metered))));
         self.guests.next_link += 1;
         let number = LinkNumber(self.guests.next_link);
         let from = Arc::clone(domain);
@@ -120,8 +128,9 @@ impl State {
 
     /// A domain is gone: its links end at once, and with them its clients and windows.
     pub(super) fn end_links(&mut self, domain: DomainId) {
-        for (_, token) in self.guests.links.remove(&domain).unwrap_or_default() {
+        for (link, token) in self.guests.links.remove(&domain).unwrap_or_default() {
             self.loop_handle.remove(token);
+            self.guests.programs.retain(|(of, _), _| *of != link);
         }
         self.domains.set_link(domain, LinkState::Gone);
         self.look_again_at_offers();
@@ -138,16 +147,30 @@ impl State {
             LinkEvent::Ready { .. } => tracing::info!(domain = %domain.name, "the link is open"),
             LinkEvent::Opened { stream, socket } => {
                 let origin = ClientOrigin::Domain(Arc::clone(domain));
-                // A client that is not let in finds its stream closed.
-                if let Err(error) = self.insert_guest(socket, origin, Arc::clone(memory)) {
-                    tracing::warn!(domain = %domain.name, ?stream, %error, "refused a client");
+                match self.insert_guest(socket, origin, Arc::clone(memory)) {
+                    Ok(client) => drop(self.guests.programs.insert((link, stream), client)),
+                    // It finds its stream closed.
+                    Err(error) => {
+                        tracing::warn!(domain = %domain.name, ?stream, %error, "refused a client");
+                    }
+                }
+            }
+            LinkEvent::Excess { stream } => {
+                if let Some(client) = self.guests.programs.get(&(link, stream)) {
+                    let most = domain.limits().messages_per_second;
+                    let message = format!(
+                        "more than {most} messages in a second (limits.messages_per_second)"
+                    );
+                    limits::expel(&self.display_handle, client, &message);
                 }
             }
             LinkEvent::StreamClosed { stream, reason, by } => {
                 tracing::debug!(domain = %domain.name, ?stream, %reason, ?by, "a stream is closed");
+                self.guests.programs.remove(&(link, stream));
             }
             LinkEvent::Closed { reason, by } => {
                 tracing::info!(domain = %domain.name, %reason, ?by, "the link is closed");
+                self.guests.programs.retain(|(of, _), _| *of != link);
                 if self.guests.link_ended(domain.id, link) {
                     self.domains.set_link(domain.id, LinkState::Gone);
                 }

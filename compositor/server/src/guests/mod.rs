@@ -12,6 +12,7 @@ mod arrival;
 mod configured;
 mod discovery;
 mod links;
+mod meter;
 mod sharing;
 
 pub use arrival::ListenError;
