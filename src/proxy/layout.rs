@@ -15,11 +15,13 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Whether the buffer is inside so many bytes. As libwayland checks it.
+    /// Whether the buffer is inside so many bytes, and each row inside its stride. A pixel of a format
+    /// that is not known has a byte at least.
     pub(super) fn fits(self, bytes: i64) -> bool {
         let Layout { offset, width, height, stride, .. } = self;
+        let row = i64::from(width) * self.bytes_per_pixel().unwrap_or(1);
         let end = i64::from(offset) + i64::from(stride) * i64::from(height);
-        offset >= 0 && width > 0 && height > 0 && stride >= width && end <= bytes
+        offset >= 0 && width > 0 && height > 0 && i64::from(stride) >= row && end <= bytes
     }
 
     /// Bytes from its first to its last; positive if it fits.

@@ -150,6 +150,7 @@ mod tests {
         let short = file(40);
         assert_eq!(short.copy(LAYOUT, &Region::All, &mut [0; 60]), Err(PoolError::Short));
         assert!(LAYOUT.fits(68) && !LAYOUT.fits(67));
+        assert!(!Layout { stride: 15, ..LAYOUT }.fits(68), "a row of 16 bytes");
         assert!(!Layout { height: i32::MAX, stride: i32::MAX, ..LAYOUT }.fits(i32::MAX.into()));
     }
 

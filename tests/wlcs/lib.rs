@@ -5,15 +5,18 @@
 //! /usr/lib/x86_64-linux-gnu/wlcs/wlcs target/debug/libhyper_dmabuf_wlcs.so
 //! ```
 //!
-//! A suite's clients are local ones. The compositor runs in a thread; WLCS's calls become commands
-//! to it, and return when they are done.
+//! A suite's clients are local ones, or those of a guest: with its proxy in `HYPER_DMABUF_PROXY` they
+//! connect to that. The compositor runs in a thread; WLCS's calls become commands to it, and return when
+//! they are done.
 
-use std::collections::HashMap;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+mod guest;
+mod mark;
+
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::sync::Mutex;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use calloop::channel;
 use hyper_dmabuf_compositor::backend::BackendKind;
@@ -22,32 +25,36 @@ use hyper_dmabuf_compositor::config::{Config, Refresh};
 use hyper_dmabuf_compositor::input::Input;
 use hyper_dmabuf_compositor::server::Server;
 use hyper_dmabuf_compositor::state::State;
-use wayland_server::Resource;
-use wayland_server::backend::ClientId;
-use wayland_server::protocol::wl_surface::WlSurface;
-use wayland_sys::client::{wayland_client_handle, wl_display, wl_proxy};
+use smithay::utils::{Logical, Point};
+use wayland_sys::client::{wl_display, wl_proxy};
 use wayland_sys::common::{wl_fixed_t, wl_fixed_to_double};
-use wayland_sys::ffi_dispatch;
 use wlcs::ffi_display_server_api::{
     WlcsExtensionDescriptor, WlcsIntegrationDescriptor, WlcsServerIntegration,
 };
 use wlcs::ffi_wrappers::wlcs_server;
 use wlcs::{Pointer, Touch, Wlcs, extension_list, wlcs_server_integration};
 
+use guest::Guest;
+use mark::Mark;
+
 wlcs_server_integration!(Compositor);
+
+/// How long a surface is looked for. Only one that has no window is never found.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 type Command = Box<dyn FnOnce(&mut State) + Send>;
 
 /// The compositor of one test.
 struct Compositor {
     running: Option<Running>,
-    /// Clients by the descriptor that WLCS has of them.
-    clients: Mutex<HashMap<RawFd, ClientId>>,
+    descriptor: WlcsIntegrationDescriptor,
 }
 
 struct Running {
     commands: channel::Sender<Command>,
     thread: JoinHandle<()>,
+    /// Where the clients are, unless they are local.
+    guest: Option<Guest>,
 }
 
 /// What WLCS asks before it runs a test that needs one of them.
@@ -73,11 +80,34 @@ static EXTENSIONS: &[WlcsExtensionDescriptor] = extension_list!(
     ("zwp_input_method_manager_v2", 1),
 );
 
-static DESCRIPTOR: WlcsIntegrationDescriptor = WlcsIntegrationDescriptor {
-    version: 1,
-    num_extensions: EXTENSIONS.len(),
-    supported_extensions: EXTENSIONS.as_ptr(),
-};
+/// The same of a guest, which is not offered what is for local tools.
+static GUESTS_EXTENSIONS: &[WlcsExtensionDescriptor] = extension_list!(
+    ("wl_compositor", 6),
+    ("wl_subcompositor", 1),
+    ("wl_shm", 2),
+    ("wl_seat", 9),
+    ("wl_output", 4),
+    ("wl_data_device_manager", 3),
+    ("xdg_wm_base", 6),
+    ("zxdg_output_manager_v1", 3),
+    ("wp_viewporter", 1),
+    ("zwp_primary_selection_device_manager_v1", 1),
+    ("zwp_relative_pointer_manager_v1", 1),
+    ("wp_fractional_scale_manager_v1", 1),
+    ("zxdg_decoration_manager_v1", 1),
+    ("zwp_pointer_constraints_v1", 1),
+    ("zwp_text_input_manager_v3", 1),
+);
+
+/// Puts the marked window or panel at a place. Whether there is any.
+fn place(state: &mut State, mark: Mark, place: Point<i32, Logical>) -> bool {
+    let is_panel = state.pin_panel(|surface| mark.is_on(surface), place);
+    let window = state.windows.iter_mut().find(|window| mark.is_on(window.wl_surface()));
+    let Some(window) = window else { return is_panel };
+    window.move_to(place);
+    state.queue_redraw();
+    true
+}
 
 /// Does something in the compositor's thread and waits for the result.
 fn run<R: Send + 'static>(
@@ -97,22 +127,33 @@ impl Wlcs for Compositor {
     type Touch = TestFinger;
 
     fn new() -> Self {
-        Compositor { running: None, clients: Mutex::default() }
+        let in_guest = std::env::var_os("HYPER_DMABUF_PROXY").is_some();
+        let extensions = if in_guest { GUESTS_EXTENSIONS } else { EXTENSIONS };
+        let descriptor = WlcsIntegrationDescriptor {
+            version: 1,
+            num_extensions: extensions.len(),
+            supported_extensions: extensions.as_ptr(),
+        };
+        Compositor { running: None, descriptor }
     }
 
     fn start(&mut self) {
         let (commands, receiver) = channel::channel::<Command>();
+        let mut guest = Guest::wanted();
+        let domains = guest.iter().map(Guest::config).collect();
         let thread = thread::spawn(move || {
             let config = Config {
                 // As WLCS's own tests of pointers expect of an output.
                 size: "1280x1024".parse().expect("a size"),
                 refresh: Refresh::AS_SOON_AS_POSSIBLE,
+                domains,
                 ..Config::default()
             };
             let mut server = Server::new(config, BackendKind::Headless).expect("a compositor");
             // The suite's own client commits buffers too early up to version 1.5; the tests that this
             // is an error are run with WLCS_STRICT set.
             server.state.forgive_unconfigured_buffers = std::env::var_os("WLCS_STRICT").is_none();
+            server.state.listen_for_domains().expect("a socket for the guest");
             let handle = server.state.loop_handle.clone();
             let inserted = handle.insert_source(receiver, |event, _, state| match event {
                 channel::Event::Msg(command) => command(state),
@@ -126,24 +167,29 @@ impl Wlcs for Compositor {
             inserted.expect("a channel in the loop");
             server.run().expect("the event loop");
         });
-        self.running = Some(Running { commands, thread });
+        // The first thing that it does shows that it awaits the guest.
+        let _ = run(&commands, |_| ());
+        if let Some(guest) = &mut guest {
+            guest.start().expect("the guest's proxy");
+        }
+        self.running = Some(Running { commands, thread, guest });
     }
 
     fn stop(&mut self) {
-        if let Some(Running { commands, thread }) = self.running.take() {
-            drop(commands);
+        if let Some(Running { commands, thread, guest }) = self.running.take() {
+            drop((guest, commands));
             let _ = thread.join();
         }
     }
 
     fn create_client_socket(&self) -> std::io::Result<OwnedFd> {
         let running = self.running.as_ref().ok_or_else(|| std::io::Error::other("not started"))?;
+        if let Some(guest) = &running.guest {
+            return Ok(guest.connect()?.into());
+        }
         let (ours, theirs) = UnixStream::pair()?;
-        let client =
-            run(&running.commands, |state| state.insert_client(theirs, ClientOrigin::Local))
-                .ok_or_else(|| std::io::Error::other("the compositor is gone"))??;
-        let mut clients = self.clients.lock().expect("no panic before");
-        clients.insert(ours.as_raw_fd(), client.id());
+        run(&running.commands, |state| state.insert_client(theirs, ClientOrigin::Local))
+            .ok_or_else(|| std::io::Error::other("the compositor is gone"))??;
         Ok(ours.into())
     }
 
@@ -154,27 +200,18 @@ impl Wlcs for Compositor {
         x: i32,
         y: i32,
     ) {
-        // SAFETY: WLCS passes its own live display and surface.
-        let (descriptor, id) = unsafe {
-            (
-                ffi_dispatch!(wayland_client_handle(), wl_display_get_fd, display),
-                ffi_dispatch!(wayland_client_handle(), wl_proxy_get_id, surface),
-            )
-        };
-        let client = self.clients.lock().expect("no panic before").get(&descriptor).cloned();
-        let (Some(running), Some(client)) = (&self.running, client) else { return };
-        run(&running.commands, move |state| {
-            let is = |surface: &WlSurface| {
-                let owner = surface.client().map(|owner| owner.id());
-                owner.as_ref() == Some(&client) && surface.id().protocol_id() == id
-            };
-            state.pin_panel(is, (x, y).into());
-            let window = state.windows.iter_mut().find(|window| is(window.wl_surface()));
-            if let Some(window) = window {
-                window.move_to((x, y).into());
-                state.queue_redraw();
+        let Some(Running { commands, .. }) = &self.running else { return };
+        // SAFETY: WLCS passes its own live display and surface, and waits meanwhile.
+        let mark = unsafe { Mark::set(display, surface) };
+        let deadline = Instant::now() + PATIENCE;
+        // What the surface says is on its way, by a guest's proxy perhaps.
+        while Instant::now() < deadline {
+            match run(commands, move |state| place(state, mark, (x, y).into())) {
+                Some(false) => thread::yield_now(),
+                Some(true) | None => return,
             }
-        });
+        }
+        eprintln!("a surface that is to be moved to {x},{y} is nowhere");
     }
 
     fn create_pointer(&mut self) -> Option<TestPointer> {
@@ -187,7 +224,7 @@ impl Wlcs for Compositor {
     }
 
     fn get_descriptor(&self) -> &WlcsIntegrationDescriptor {
-        &DESCRIPTOR
+        &self.descriptor
     }
 }
 

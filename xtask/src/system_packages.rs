@@ -37,7 +37,7 @@ pub(crate) const TEST: &[&str] = &[
     "libgl1-mesa-dri",
 ];
 
-/// Unmodified Wayland programs, for the tests of the proxy to run.
+/// Unmodified Wayland programs, for the tests of the proxy to run, and desktops to be nested in.
 pub(crate) const PROGRAMS: &[&str] = &[
     "weston",
     "foot",
@@ -49,6 +49,7 @@ pub(crate) const PROGRAMS: &[&str] = &[
     "qt6-wayland",
     "qt6ct",
     "libfaketime",
+    "xvfb",
 ];
 
 /// Tools of the display domain itself, as its users have them.

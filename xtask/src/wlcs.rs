@@ -2,44 +2,78 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, bail, ensure};
 
 use crate::paths;
 
-/// Runs the suite on the compositor that `cargo build` left behind.
+/// Where the suite's clients are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Clients {
+    /// In the display domain.
+    Local,
+    /// In a guest, behind its proxy.
+    OfGuest,
+}
+
+/// The environment's word for a guest's proxy, as tests/wlcs reads it.
+const PROXY: &str = "HYPER_DMABUF_PROXY";
+
+/// Builds what is tested, then runs the suite with local clients, and with those of a guest.
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let runner = runner()?;
-    let module = paths::target().join("debug/libhyper_dmabuf_wlcs.so");
-    ensure!(
-        module.is_file(),
-        "{} is missing: cargo build -p hyper-dmabuf-wlcs",
-        paths::shown(&module)
-    );
-    let list = paths::root().join("tests/wlcs/expected-failures.txt");
-    let known = fs::read_to_string(&list)
-        .with_context(|| format!("cannot read {}", paths::shown(&list)))?;
-    let output = Command::new(&runner)
-        .arg(&module)
-        .output()
-        .with_context(|| format!("cannot run {}", runner.display()))?;
+    build()?;
+    let mut news = Vec::new();
+    for clients in [Clients::Local, Clients::OfGuest] {
+        news.extend(run_with(&runner, clients)?);
+    }
+    if news.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("otherwise than {LIST} says:\n  {}", news.join("\n  "));
+    Ok(ExitCode::FAILURE)
+}
+
+/// As `cargo xtask test` builds everything, so that there is nothing to do after it.
+fn build() -> anyhow::Result<()> {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--workspace", "--all-features", "--all-targets"]);
+    ensure!(cargo.status().context("cannot run cargo")?.success(), "the build failed");
+    Ok(())
+}
+
+const LIST: &str = "tests/wlcs/expected-failures.txt";
+
+/// Tests that did otherwise than is known.
+fn run_with(runner: &Path, clients: Clients) -> anyhow::Result<Vec<String>> {
+    let known = fs::read_to_string(paths::root().join(LIST))
+        .with_context(|| format!("cannot read {LIST}"))?;
+    let built = paths::target().join("debug");
+    let mut command = Command::new(runner);
+    command.arg(built.join("libhyper_dmabuf_wlcs.so")).env_remove(PROXY);
+    let whose = match clients {
+        Clients::Local => "local clients",
+        Clients::OfGuest => {
+            command.env(PROXY, built.join("hyper-dmabuf-proxy"));
+            "a guest's clients"
+        }
+    };
+    let output = command.output().with_context(|| format!("cannot run {}", runner.display()))?;
     let output = String::from_utf8_lossy(&output.stdout).into_owned();
     print!("{output}");
-    ensure!(output.contains("Global test environment tear-down"), "the suite broke off");
+    let ended = output.contains("Global test environment tear-down");
+    ensure!(ended, "the suite broke off with {whose}");
 
     let results = Results::read(&output);
     let known = listed(&known);
     let news = results.failed.difference(&known).map(|test| ("fails", test));
     let news = news.chain(known.intersection(&results.passed).map(|test| ("passes now", test)));
-    let news: Vec<String> = news.map(|(what, test)| format!("{test} {what}")).collect();
-    println!("{} passed, {} failed as known", results.passed.len(), results.failed.len());
-    if news.is_empty() {
-        return Ok(ExitCode::SUCCESS);
-    }
-    println!("otherwise than {} says:\n  {}", paths::shown(&list), news.join("\n  "));
-    Ok(ExitCode::FAILURE)
+    let news = news.map(|(what, test)| format!("{test} {what} with {whose}")).collect();
+    let (passed, failed) = (results.passed.len(), results.failed.len());
+    println!("{whose}: {passed} passed, {failed} failed as known");
+    Ok(news)
 }
 
 /// Debian keeps the runner in a directory of the machine's kind.

@@ -28,11 +28,11 @@ pub struct Cli {
     #[arg(long, value_enum)]
     pub renderer: Option<RendererChoice>,
 
-    /// Size of the output of the headless back end, for example 1280x800
+    /// Size of a window or a headless output, for example 1280x800
     #[arg(long, value_name = "WxH")]
     pub size: Option<OutputSize>,
 
-    /// An output of the headless back end, or how one of another is set; may be given more than once
+    /// A window, a headless output, or how a screen is set; may be given more than once
     ///
     /// Write WIDTHxHEIGHT and what else there is to say, with commas between: `name=NAME`, `scale=1.5`,
     /// `transform=90`, `position=X+Y`, `off`
@@ -86,6 +86,8 @@ pub enum BackendChoice {
     Auto,
     /// A real screen with keyboard and pointer: on a terminal of a machine with a GPU
     Drm,
+    /// A window of the Wayland or X11 desktop that this is started in, for each output
+    Nested,
     /// No screen: pictures are only seen through hyper-dmabufctl
     Headless,
 }
@@ -95,6 +97,7 @@ impl From<BackendChoice> for BackendKind {
         match choice {
             BackendChoice::Auto => BackendKind::best(),
             BackendChoice::Drm => BackendKind::Drm,
+            BackendChoice::Nested => BackendKind::Nested,
             BackendChoice::Headless => BackendKind::Headless,
         }
     }

@@ -60,6 +60,8 @@ pub enum Action {
     CopyOut,
     /// Let its domain paste what was taken, once.
     PasteIn,
+    /// In a window: have the host's shortcuts, too, or leave them to it.
+    HostShortcuts,
     /// Start a program, by a line for the shell.
     Run(Arc<str>),
 }
@@ -69,7 +71,7 @@ pub enum Action {
 pub struct Keys(BTreeMap<Chord, Action>);
 
 /// Those that there are when nothing else is said.
-const USUAL: [(&str, &str); 16] = [
+const USUAL: [(&str, &str); 17] = [
     ("Super+q", "close"),
     ("Super+Up", "maximize"),
     ("Super+f", "fullscreen"),
@@ -86,6 +88,7 @@ const USUAL: [(&str, &str); 16] = [
     ("Super+Shift+f", "whole-screen"),
     ("Super+Shift+c", "copy-out"),
     ("Super+Shift+v", "paste-in"),
+    ("Super+Shift+Escape", "host-shortcuts"),
 ];
 
 impl Default for Keys {
@@ -208,8 +211,8 @@ impl FromStr for Action {
                 text,
                 "something that a shortcut does: write close, maximize, fullscreen, minimize, \
                  restore, tile-left, tile-right, next-window, previous-window, workspace N, \
-                 move-to-workspace N (1 to 9), take-shortcuts, allow, whole-screen, copy-out, \
-                 paste-in, run PROGRAM, or nothing",
+                 move-to-workspace N (1 to 9), take-shortcuts, host-shortcuts, allow, whole-screen, \
+                 copy-out, paste-in, run PROGRAM, or nothing",
             )
         };
         let workspace = |number: &str| match number.trim().parse() {
@@ -237,6 +240,7 @@ impl FromStr for Action {
                 "whole-screen" => Action::WholeScreen,
                 "copy-out" => Action::CopyOut,
                 "paste-in" => Action::PasteIn,
+                "host-shortcuts" => Action::HostShortcuts,
                 _ => return Err(wrong()),
             },
         })

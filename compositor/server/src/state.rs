@@ -78,7 +78,7 @@ use crate::{
     },
     reload::ReadConfig,
     render::{cursor::Cursor, frame_decoration::FrameTheme, identity_bar::IdentityBar},
-    shell::{layers::Panels, lock::Lock, stack::WindowStack},
+    shell::{homes::Homes, layers::Panels, lock::Lock, stack::WindowStack},
     trust::{
         consent::Consents,
         crossing::Crossing,
@@ -164,6 +164,8 @@ pub struct State {
     pub(crate) backend: Backend,
     /// All outputs.
     pub outputs: Outputs,
+    /// Windows that are away from their outputs.
+    pub(crate) homes: Homes,
     /// Another terminal has the screen, so that nothing is drawn.
     pub(crate) shown_elsewhere: bool,
     /// The `xdg_surface` whose request is being handled; Smithay does not hand it on.
@@ -326,6 +328,7 @@ impl State {
             domains: Domains::from_config(&config),
             theme: config.frame_theme(),
             outputs: Outputs::default(),
+            homes: Homes::default(),
             shown_elsewhere: false,
             config,
             loop_handle,

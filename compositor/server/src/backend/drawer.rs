@@ -187,9 +187,15 @@ impl Drawer {
     }
 }
 
-fn failed(renderer: &'static str, what: &'static str) -> impl Fn(&dyn Display) -> DrawError {
+pub(super) fn failed(
+    renderer: &'static str,
+    what: &'static str,
+) -> impl Fn(&dyn Display) -> DrawError {
     move |reason| DrawError { renderer, what, reason: reason.to_string() }
 }
+
+/// Where a picture was changed, if anywhere.
+type Damage<'a> = Option<&'a Vec<Rectangle<i32, Physical>>>;
 
 /// How rows of a renderer's pixels become a picture.
 type FromRows = fn(u32, u32, &[u8]) -> Result<Image, ImageError>;
@@ -235,29 +241,45 @@ where
             Some(picture) if (picture.size, picture.transform) == (size, transform) => picture,
             _ => self.picture(size, transform)?,
         };
+        // The memory still holds the last picture, once there is one.
+        let age = usize::from(picture.drawn);
+        let Picture { pixels, damage, .. } = &mut picture;
+        let (changed, states) = self.paint(pixels, damage, age, scene)?;
+        let changed = changed.is_some();
+        picture.drawn = true;
+        // Only now: after a failure the memory holds no picture to go on from.
+        self.pictures.insert(output.clone(), picture);
+        Ok((changed, states))
+    }
+
+    /// Draw into memory that holds the picture of `age` pictures ago, or none if that is 0. Where it
+    /// was changed, as the output is looked at.
+    pub(super) fn paint<'a>(
+        &mut self,
+        pixels: &mut P,
+        damage: &'a mut OutputDamageTracker,
+        age: usize,
+        scene: &Scene<'_>,
+    ) -> Result<(Damage<'a>, RenderElementStates), DrawError> {
+        #[cfg(test)]
+        faults::fail().map_err(|e| failed(self.name, "cannot draw")(&e))?;
         let elements = elements::build(&mut self.renderer, scene);
         let mut target = self
             .renderer
-            .bind(&mut picture.pixels)
+            .bind(pixels)
             .map_err(|e| failed(self.name, "cannot draw into its memory")(&e))?;
-        // The memory still holds the last picture, once there is one.
-        let age = usize::from(picture.drawn);
-        let result = picture
-            .damage
-            .render_output(
-                &mut self.renderer,
-                &mut target,
-                age,
-                &elements,
-                scene.background.to_renderer(),
-            )
+        let background = scene.background.to_renderer();
+        let result = damage
+            .render_output(&mut self.renderer, &mut target, age, &elements, background)
             .map_err(|e| failed(self.name, "cannot draw")(&e))?;
-        drop(target);
-        picture.drawn = true;
-        let seen = (result.damage.is_some(), result.states);
-        // Only now: after a failure the memory holds no picture to go on from.
-        self.pictures.insert(output.clone(), picture);
-        Ok(seen)
+        Ok((result.damage, result.states))
+    }
+
+    /// Memory to draw into.
+    pub(super) fn memory(&mut self, size: Size<i32, Physical>) -> Result<P, DrawError> {
+        self.renderer
+            .create_buffer(self.drawn_as, in_memory(size))
+            .map_err(|e| failed(self.name, "cannot make memory for a picture")(&e))
     }
 
     fn picture(
@@ -265,30 +287,72 @@ where
         size: Size<i32, Physical>,
         transform: Transform,
     ) -> Result<Picture<P>, DrawError> {
-        let pixels = self
-            .renderer
-            .create_buffer(self.drawn_as, in_memory(size))
-            .map_err(|e| failed(self.name, "cannot make memory for a picture")(&e))?;
+        let pixels = self.memory(size)?;
         let damage = OutputDamageTracker::new(size, 1.0, transform);
         Ok(Picture { pixels, size, transform, damage, drawn: false })
     }
 
     fn read_back(&mut self, output: &Output) -> Result<Image, DrawError> {
         let failed = failed(self.name, "cannot copy a picture");
-        let Some(picture) = self.pictures.get_mut(output) else {
+        let Some(mut picture) = self.pictures.remove(output) else {
             return Err(failed(&"nothing was drawn yet"));
         };
-        let target = self.renderer.bind(&mut picture.pixels).map_err(|e| failed(&e))?;
-        let area = Rectangle::from_size(in_memory(picture.size));
-        let (format, from_rows) = self.read_as;
+        let (size, from_rows) = (picture.size, self.read_as.1);
+        let area = Rectangle::from_size(in_memory(size));
+        let read = self.copy(&mut picture.pixels, area, |rows| {
+            // Sizes of outputs are at most 16384 and never negative.
+            from_rows(size.w as u32, size.h as u32, rows)
+        });
+        self.pictures.insert(output.clone(), picture);
+        read?.map_err(|e| failed(&e))
+    }
+
+    /// Hand the rows of an area to `take`, in the format that is read.
+    pub(super) fn copy<T>(
+        &mut self,
+        pixels: &mut P,
+        area: Rectangle<i32, Buffer>,
+        take: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, DrawError> {
+        let failed = failed(self.name, "cannot copy a picture");
+        let target = self.renderer.bind(pixels).map_err(|e| failed(&e))?;
+        let format = self.read_as.0;
         let copy = self.renderer.copy_framebuffer(&target, area, format).map_err(|e| failed(&e))?;
         drop(target);
-        let rows = self.renderer.map_texture(&copy).map_err(|e| failed(&e))?;
-        // Sizes of outputs are at most 16384 and never negative.
-        from_rows(picture.size.w as u32, picture.size.h as u32, rows).map_err(|e| failed(&e))
+        self.renderer.map_texture(&copy).map(take).map_err(|e| failed(&e))
     }
 }
 
-fn in_memory(size: Size<i32, Physical>) -> Size<i32, Buffer> {
+pub(super) fn in_memory(size: Size<i32, Physical>) -> Size<i32, Buffer> {
     Size::from((size.w, size.h))
+}
+
+/// Faults that no renderer here has when it is wanted.
+#[cfg(test)]
+pub(super) mod faults {
+    use std::cell::Cell;
+
+    thread_local! {
+        static LEFT: Cell<u32> = const { Cell::new(0) };
+    }
+
+    /// Let so many pictures of this thread fail.
+    pub(in crate::backend) fn next(count: u32) {
+        LEFT.set(count);
+    }
+
+    /// How many are still to fail.
+    pub(in crate::backend) fn left() -> u32 {
+        LEFT.get()
+    }
+
+    pub(super) fn fail() -> Result<(), &'static str> {
+        match LEFT.get() {
+            0 => Ok(()),
+            left => {
+                LEFT.set(left - 1);
+                Err("it was to fail")
+            }
+        }
+    }
 }

@@ -70,7 +70,7 @@ pub(super) fn configured(config: &Config) -> Vec<NamedOutput> {
 }
 
 /// An output of our own making.
-pub(super) fn found(name: String, set: &OutputConfig) -> FoundOutput {
+pub fn found(name: String, set: &OutputConfig) -> FoundOutput {
     let size = set.size.unwrap_or_default();
     let refresh = set.refresh.unwrap_or_default();
     let pixels = Size::from((i32::from(size.width), i32::from(size.height)));

@@ -1,13 +1,15 @@
 //! What pictures are drawn with, and what shows them.
 //!
-//! Only this module tells back ends apart. A new one (a window of another compositor) is one more
-//! variant of [`Backend`]. What draws is a [`drawer`](drawer::Drawer), and
+//! Only this module tells back ends apart. A new one is one more variant of [`Backend`]. What draws is a [`drawer`](drawer::Drawer), and
 //! [`render::elements`](crate::render::elements) is written for any.
 
 pub mod drawer;
 #[cfg(feature = "drm")]
 pub mod drm;
 pub mod headless;
+#[cfg(feature = "nested")]
+pub mod nested;
+pub mod remedy;
 
 use std::time::Duration;
 
@@ -37,25 +39,31 @@ use headless::Headless;
 pub enum BackendKind {
     /// No screen.
     Headless,
+    /// Windows of another desktop.
+    Nested,
     /// A real screen.
     Drm,
 }
 
 impl BackendKind {
-    /// The best there is here: a real screen where this is a terminal of a machine with a GPU, not a
-    /// program of a desktop that has it already.
+    /// The best there is here: windows of the desktop that this is a program of, or else a real screen
+    /// where this is a terminal of a machine with a GPU.
     pub fn best() -> BackendKind {
-        let in_desktop =
-            ["WAYLAND_DISPLAY", "DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
+        #[cfg(feature = "nested")]
+        if nested::is_possible() {
+            return BackendKind::Nested;
+        }
         let gpu = std::fs::read_dir("/dev/dri").is_ok_and(|entries| {
             let names = entries.flatten().map(|entry| entry.file_name());
             names.into_iter().any(|name| name.to_string_lossy().starts_with("card"))
         });
-        if cfg!(feature = "drm") && gpu && !in_desktop {
-            BackendKind::Drm
-        } else {
-            BackendKind::Headless
+        if cfg!(feature = "drm") && gpu {
+            return BackendKind::Drm;
         }
+        tracing::info!(
+            "no desktop and no GPU is there to show anything on: it is only seen through hyper-dmabufctl"
+        );
+        BackendKind::Headless
     }
 }
 
@@ -63,6 +71,9 @@ impl BackendKind {
 pub enum Backend {
     /// No screen: pictures are drawn into memory by the processor.
     Headless(Box<Headless>),
+    /// Windows of another desktop.
+    #[cfg(feature = "nested")]
+    Nested(Box<nested::Nested>),
     /// A real screen.
     #[cfg(feature = "drm")]
     Drm(Box<drm::Drm>),
@@ -97,11 +108,20 @@ pub struct Rendered {
     pub states: RenderElementStates,
 }
 
+#[cfg(not(all(feature = "drm", feature = "nested")))]
+fn not_built(backend: &'static str, reason: &str) -> BackendError {
+    BackendError { backend, what: "is not there", reason: reason.to_owned() }
+}
+
 impl Backend {
     /// Start a back end, with the outputs that there are.
     pub fn start(
         kind: BackendKind,
         config: &Config,
+        #[cfg_attr(
+            not(any(feature = "drm", feature = "nested")),
+            expect(unused_variables, reason = "nothing happens but in memory")
+        )]
         loop_handle: &LoopHandle<'static, State>,
     ) -> Result<(Backend, Vec<FoundOutput>), BackendError> {
         match kind {
@@ -109,20 +129,22 @@ impl Backend {
                 let (headless, outputs) = Headless::start(config)?;
                 Ok((Backend::Headless(Box::new(headless)), outputs))
             }
+            #[cfg(feature = "nested")]
+            BackendKind::Nested => {
+                let (nested, outputs) = nested::Nested::start(config, loop_handle)?;
+                Ok((Backend::Nested(Box::new(nested)), outputs))
+            }
+            #[cfg(not(feature = "nested"))]
+            BackendKind::Nested => {
+                Err(not_built("nested", "this was built without the feature `nested`"))
+            }
             #[cfg(feature = "drm")]
             BackendKind::Drm => {
                 let (drm, outputs) = drm::Drm::start(config, loop_handle)?;
                 Ok((Backend::Drm(Box::new(drm)), outputs))
             }
             #[cfg(not(feature = "drm"))]
-            BackendKind::Drm => {
-                let _ = loop_handle;
-                Err(BackendError {
-                    backend: "drm",
-                    what: "is not there",
-                    reason: "this was built without the feature `drm`".into(),
-                })
-            }
+            BackendKind::Drm => Err(not_built("drm", "this was built without the feature `drm`")),
         }
     }
 
@@ -130,6 +152,8 @@ impl Backend {
     pub fn name(&self) -> &'static str {
         match self {
             Backend::Headless(_) => headless::NAME,
+            #[cfg(feature = "nested")]
+            Backend::Nested(_) => nested::NAME,
             #[cfg(feature = "drm")]
             Backend::Drm(_) => drm::NAME,
         }
@@ -139,6 +163,9 @@ impl Backend {
     pub fn shows_cursor(&self) -> bool {
         match self {
             Backend::Headless(_) => false,
+            // Until the pointer comes to one of the windows.
+            #[cfg(feature = "nested")]
+            Backend::Nested(_) => false,
             #[cfg(feature = "drm")]
             Backend::Drm(_) => true,
         }
@@ -148,6 +175,8 @@ impl Backend {
     pub(crate) fn configured(&self, config: &Config) -> Vec<NamedOutput> {
         match self {
             Backend::Headless(_) => headless::configured(config),
+            #[cfg(feature = "nested")]
+            Backend::Nested(_) => reconfigure::named(config),
             #[cfg(feature = "drm")]
             Backend::Drm(_) => reconfigure::named(config),
         }
@@ -168,6 +197,9 @@ impl Backend {
     pub(crate) fn set_config(&mut self, config: &Config) {
         match self {
             Backend::Headless(_) => {}
+            // Windows are opened at the start only.
+            #[cfg(feature = "nested")]
+            Backend::Nested(_) => {}
             #[cfg(feature = "drm")]
             Backend::Drm(drm) => drm.set_config(config),
         }
@@ -182,6 +214,8 @@ impl Backend {
                 let refresh = if wanted.refresh > 0 { wanted.refresh } else { now };
                 (wanted.size.w > 0 && wanted.size.h > 0).then_some(Mode { refresh, ..wanted })
             }
+            #[cfg(feature = "nested")]
+            Backend::Nested(nested) => nested.find_mode(output, wanted),
             #[cfg(feature = "drm")]
             Backend::Drm(drm) => drm.find_mode(output, wanted),
         }
@@ -195,6 +229,8 @@ impl Backend {
                 tracing::debug!(output = %output.name(), ?mode, "another mode");
                 Ok(())
             }
+            #[cfg(feature = "nested")]
+            Backend::Nested(nested) => nested.set_mode(output, mode),
             #[cfg(feature = "drm")]
             Backend::Drm(drm) => drm.set_mode(output, mode),
         }
@@ -209,6 +245,8 @@ impl Backend {
                 }
                 Ok(())
             }
+            #[cfg(feature = "nested")]
+            Backend::Nested(nested) => nested.switch(output, on),
             #[cfg(feature = "drm")]
             Backend::Drm(drm) => drm.switch(output, on),
         }
@@ -218,6 +256,8 @@ impl Backend {
     pub fn output_gone(&mut self, output: &Output) {
         match self {
             Backend::Headless(headless) => headless.drawer().forget(output),
+            #[cfg(feature = "nested")]
+            Backend::Nested(nested) => nested.forget(output),
             #[cfg(feature = "drm")]
             Backend::Drm(drm) => drm.forget(output),
         }
@@ -227,6 +267,8 @@ impl Backend {
     pub fn dmabuf_formats(&mut self) -> Vec<Format> {
         match self {
             Backend::Headless(headless) => headless.drawer().dmabuf_formats(),
+            #[cfg(feature = "nested")]
+            Backend::Nested(nested) => nested.drawer().dmabuf_formats(),
             #[cfg(feature = "drm")]
             Backend::Drm(drm) => {
                 drm.drawers().next().map(|drawer| drawer.dmabuf_formats()).unwrap_or_default()
@@ -238,6 +280,8 @@ impl Backend {
     pub fn accepts(&mut self, dmabuf: &Dmabuf) -> bool {
         match self {
             Backend::Headless(headless) => headless.drawer().accepts(dmabuf),
+            #[cfg(feature = "nested")]
+            Backend::Nested(nested) => nested.drawer().accepts(dmabuf),
             // One is enough: on the screens of another GPU it is left out.
             #[cfg(feature = "drm")]
             Backend::Drm(drm) => drm.drawers().any(|drawer| drawer.accepts(dmabuf)),
@@ -248,6 +292,8 @@ impl Backend {
     pub fn uploads(&mut self) -> bool {
         match self {
             Backend::Headless(headless) => headless.drawer().uploads(),
+            #[cfg(feature = "nested")]
+            Backend::Nested(nested) => nested.drawer().uploads(),
             #[cfg(feature = "drm")]
             Backend::Drm(drm) => drm.drawers().any(|drawer| drawer.uploads()),
         }
@@ -257,6 +303,8 @@ impl Backend {
     pub fn renderer_name(&mut self) -> &'static str {
         match self {
             Backend::Headless(headless) => headless.drawer().name(),
+            #[cfg(feature = "nested")]
+            Backend::Nested(nested) => nested.drawer().name(),
             #[cfg(feature = "drm")]
             Backend::Drm(drm) => drm.drawers().next().map_or("nothing", |drawer| drawer.name()),
         }
@@ -266,6 +314,8 @@ impl Backend {
     pub fn render(&mut self, output: &Output, scene: &Scene<'_>) -> Result<Rendered, BackendError> {
         match self {
             Backend::Headless(headless) => headless.render(output, scene),
+            #[cfg(feature = "nested")]
+            Backend::Nested(nested) => nested.render(output, scene),
             #[cfg(feature = "drm")]
             Backend::Drm(drm) => drm.render(output, scene),
         }
@@ -275,16 +325,23 @@ impl Backend {
     pub fn keeps_pictures(&self) -> bool {
         match self {
             Backend::Headless(_) => true,
+            #[cfg(feature = "nested")]
+            Backend::Nested(_) => false,
             #[cfg(feature = "drm")]
             Backend::Drm(_) => false,
         }
     }
 
     /// The pixels of the output: as they were drawn last, or drawn for this.
-    #[cfg_attr(not(feature = "drm"), expect(unused_variables, reason = "it is drawn already"))]
+    #[cfg_attr(
+        not(any(feature = "drm", feature = "nested")),
+        expect(unused_variables, reason = "it is drawn already")
+    )]
     pub fn capture(&mut self, output: &Output, scene: &Scene<'_>) -> Result<Image, BackendError> {
         match self {
             Backend::Headless(headless) => headless.read_back(output),
+            #[cfg(feature = "nested")]
+            Backend::Nested(nested) => nested.capture(output, scene),
             #[cfg(feature = "drm")]
             Backend::Drm(drm) => drm.capture(output, scene),
         }
@@ -294,8 +351,19 @@ impl Backend {
     pub fn switch_terminal(&mut self, number: i32) {
         match self {
             Backend::Headless(_) => tracing::debug!(number, "there are no terminals"),
+            #[cfg(feature = "nested")]
+            Backend::Nested(_) => tracing::debug!(number, "the host switches terminals"),
             #[cfg(feature = "drm")]
             Backend::Drm(drm) => drm.switch_terminal(number),
+        }
+    }
+
+    /// Have the keys of the shortcuts of the desktop that this is in, or leave them to it again.
+    pub fn toggle_host_shortcuts(&mut self) {
+        match self {
+            #[cfg(feature = "nested")]
+            Backend::Nested(nested) => nested.toggle_shortcuts(),
+            _ => tracing::debug!("there is no other desktop around this one"),
         }
     }
 }

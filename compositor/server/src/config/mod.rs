@@ -9,8 +9,9 @@ mod values;
 use serde::Deserialize;
 
 use crate::{
-    colour::Colour, domain::AnyDomain, keys::Keys, outputs::settings::OutputConfig,
-    render::frame_decoration::FrameTheme, trust::policy::ProtocolRules,
+    colour::Colour, devices::DeviceConfig, domain::AnyDomain, keys::Keys,
+    outputs::settings::OutputConfig, render::frame_decoration::FrameTheme,
+    trust::policy::ProtocolRules,
 };
 
 pub use clipboard::{ClipboardConfig, DomainClipboard, LargestCopy, MimeType, Seconds};
@@ -47,6 +48,9 @@ pub struct Config {
     pub identity: IdentityConfig,
     /// The keyboard.
     pub keyboard: KeyboardConfig,
+    /// How input devices are set.
+    #[serde(rename = "device")]
+    pub devices: Vec<DeviceConfig>,
     /// Keyboard shortcuts, beside those that are usual or in their place.
     pub keys: Keys,
     /// What a person may carry from one domain to another.

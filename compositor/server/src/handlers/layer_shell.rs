@@ -90,12 +90,19 @@ impl State {
         }
     }
 
-    /// Let a panel lie at a place whatever it wishes. Only for WLCS, whose tests place all surfaces.
-    pub fn pin_panel(&mut self, is: impl Fn(&WlSurface) -> bool, location: Point<i32, Logical>) {
-        if let Some(output) = self.panels.pin(is, location) {
+    /// Let a panel lie at a place whatever it wishes; whether there is such a panel. Only for WLCS,
+    /// whose tests place all surfaces.
+    pub fn pin_panel(
+        &mut self,
+        is: impl Fn(&WlSurface) -> bool,
+        location: Point<i32, Logical>,
+    ) -> bool {
+        let pinned = self.panels.pin(is, location);
+        if let Some(output) = pinned {
             self.arrange_panels(output);
             self.panels_changed(output);
         }
+        pinned.is_some()
     }
 
     /// A panel of an output came, changed or went.

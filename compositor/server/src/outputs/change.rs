@@ -100,6 +100,7 @@ impl State {
 
     /// An output is not there any more.
     pub fn remove_output(&mut self, id: OutputId) {
+        self.remember_windows_of(id);
         if let Some(mut view) = self.outputs.remove(id) {
             tracing::info!(output = %view.output.name(), "an output is gone");
             self.backend.output_gone(&view.output);
@@ -158,6 +159,9 @@ impl State {
     }
 
     fn apply(&mut self, id: OutputId, change: OutputChange) -> Result<(), OutputError> {
+        if change.on == Some(false) {
+            self.remember_windows_of(id);
+        }
         let others = self.outputs.shown().filter(|view| view.id != id);
         let next = layout::next_position(others.map(OutputView::area));
         let view = self.outputs.get_mut(id).ok_or_else(|| unknown(id))?;
@@ -195,6 +199,10 @@ impl State {
         self.outputs.serial = self.outputs.serial.wrapping_add(1);
         self.panels_follow_outputs();
         self.keep_windows_within_reach();
+        if self.return_windows() {
+            // The output may have other pixels than before.
+            self.keep_windows_within_reach();
+        }
         self.lock_follows_outputs();
         self.bring_pointer_back();
         self.tell_scales();

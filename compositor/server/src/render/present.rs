@@ -27,17 +27,22 @@ use smithay::{
 };
 
 use crate::{
-    backend::{Backend, BackendError},
+    backend::{
+        Backend, BackendError,
+        remedy::{Remedied, Remedy},
+    },
     client::ClientState,
     colour::Colour,
-    outputs::{OutputId, layout},
+    outputs::{OutputChange, OutputId, layout},
     render::{elements::Scene, latency::Latency, redraw::RedrawState},
     shell::{hit::fills_screen, popups},
     state::State,
 };
 
-/// How long an output rests when a picture could not be drawn or shown.
-const AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// How long an output rests when a picture could not be drawn or shown; twice that the next time.
+const AFTER_FAILURE: Duration = Duration::from_millis(250);
+/// After so many times the rest is not doubled any more: it is 64 seconds then.
+const LONGEST_REST: u32 = 8;
 
 /// An output and what is on its way to it.
 pub struct OutputView {
@@ -67,6 +72,8 @@ pub struct OutputView {
     sequence: u64,
     /// Whom to tell when the picture that was drawn is seen.
     waiting: Waiting,
+    /// Pictures in a row that could not be drawn or shown.
+    failures: u32,
 }
 
 /// Those who want to know when a picture is seen.
@@ -118,6 +125,7 @@ impl OutputView {
             by_hand: false,
             last_vblank: None,
             sequence: 0,
+            failures: 0,
         }
     }
 
@@ -200,19 +208,44 @@ impl State {
         }
         let due = self.outputs.shown().filter(|view| view.redraw.is_queued());
         for id in due.map(|view| view.id).collect::<Vec<_>>() {
-            if let Err(error) = self.render_output(id) {
-                tracing::error!(%error, "a picture is lost");
-                self.draw_later(id);
+            match self.render_output(id) {
+                Ok(()) => self.outputs.get_mut(id).into_iter().for_each(|view| view.failures = 0),
+                Err(error) => self.picture_failed(id, &error),
             }
         }
     }
 
-    /// Drawing has failed, and at once would fail again: let a while pass.
-    fn draw_later(&mut self, id: OutputId) {
+    /// A picture could not be drawn or shown: try again by other means, and when there are none left,
+    /// after a while.
+    fn picture_failed(&mut self, id: OutputId, error: &BackendError) {
+        let Some(view) = self.outputs.get_mut(id) else { return };
+        view.failures = view.failures.saturating_add(1);
+        let (output, failures) = (view.output.clone(), view.failures);
+        tracing::error!(%error, output = %output.name(), failures, "a picture is lost");
+        let Some(remedy) = Remedy::after(failures) else { return self.draw_later(id, failures) };
+        match self.backend.remedy(&output, remedy) {
+            Ok(Remedied::Done) => self.redraw_afresh(),
+            Ok(Remedied::Nothing) => self.draw_later(id, failures),
+            Ok(Remedied::HasMode(mode)) => {
+                let change = OutputChange { mode: Some(mode), ..OutputChange::default() };
+                if let Err(error) = self.change_output(id, change) {
+                    tracing::error!(%error, "another mode cannot be had");
+                    self.draw_later(id, failures);
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "that does not help");
+                self.draw_later(id, failures);
+            }
+        }
+    }
+
+    /// At once drawing would fail again: let a while pass, the longer the more often it has failed.
+    fn draw_later(&mut self, id: OutputId, failures: u32) {
         if let Some(view) = self.outputs.get_mut(id) {
             view.redraw = RedrawState::Idle;
         }
-        let timer = Timer::from_duration(AFTER_FAILURE);
+        let timer = Timer::from_duration(AFTER_FAILURE * (1 << failures.min(LONGEST_REST)));
         let inserted = self.loop_handle.insert_source(timer, move |_, (), state| {
             if let Some(view) = state.outputs.get_mut(id).filter(|view| view.is_on()) {
                 view.redraw.queue();
@@ -234,7 +267,6 @@ impl State {
     }
 
     /// Whatever was on its way to the outputs is lost: draw all of them.
-    #[cfg(feature = "drm")]
     pub(crate) fn redraw_afresh(&mut self) {
         for view in self.outputs.iter_mut().filter(|view| view.is_on()) {
             view.redraw = RedrawState::Queued;

@@ -28,6 +28,7 @@ impl State {
             (Action::TakeShortcuts, _) => self.take_back(),
             (Action::CopyOut, _) => self.copy_out(),
             (Action::PasteIn, _) => self.paste_in(),
+            (Action::HostShortcuts, _) => self.backend.toggle_host_shortcuts(),
             (Action::Nothing, _) | (_, None) => {}
             (Action::Allow, Some(id)) => self.allow(id),
             (Action::WholeScreen, Some(id)) => self.toggle_whole_screen(id),

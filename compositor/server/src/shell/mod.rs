@@ -4,6 +4,7 @@ mod actions;
 mod focus;
 pub mod grabs;
 pub mod hit;
+pub(crate) mod homes;
 mod identity;
 pub mod layers;
 pub mod lock;

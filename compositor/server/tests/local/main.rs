@@ -5,6 +5,7 @@ mod client;
 mod clipboard;
 mod crossing;
 mod devices;
+mod homes;
 mod identity;
 mod layers;
 mod lock;

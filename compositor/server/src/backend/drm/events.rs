@@ -13,7 +13,7 @@ use super::{DeviceNumber, Drm, connectors::Difference};
 use crate::{backend::Backend, state::State};
 
 impl State {
-    fn drm(&mut self) -> Option<&mut Drm> {
+    pub(super) fn drm(&mut self) -> Option<&mut Drm> {
         match &mut self.backend {
             Backend::Drm(drm) => Some(drm),
             _ => None,
@@ -89,7 +89,11 @@ impl State {
             id.into_iter().for_each(|id| self.remove_output(id));
         }
         for found in difference.appeared {
-            tracing::info!(output = %found.output.name(), "an output is there");
+            let name = found.output.name();
+            // Its screen may have been lost without anybody telling.
+            let lost = self.outputs.by_name(&name).map(|view| view.id);
+            lost.into_iter().for_each(|id| self.remove_output(id));
+            tracing::info!(output = %name, "an output is there");
             self.add_output(found);
         }
     }

@@ -11,7 +11,7 @@ use smithay::{
     output::{Mode, Output},
     reexports::{
         calloop::{LoopHandle, RegistrationToken},
-        drm::control::crtc,
+        drm::control::{Device as _, crtc},
     },
     utils::DeviceFd,
 };
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     backend::{BackendError, FoundOutput, Rendered, drawer::Drawer},
-    config::Config,
+    config::{Config, RendererChoice},
     image::Image,
     render::elements::Scene,
     state::State,
@@ -104,6 +104,39 @@ impl Gpu {
         let screen = self.kind.screen(&self.device, surface, &mut self.drawer, info, mode)?;
         self.screens.insert(found.output.clone(), screen);
         Ok(found)
+    }
+
+    /// Whether the processor draws.
+    pub(super) fn is_plain(&self) -> bool {
+        self.kind.is_plain()
+    }
+
+    /// Begin afresh with a renderer, and with buffers that suit it: the screens stay what they are.
+    pub(super) fn restart(&mut self, choice: RendererChoice) -> Result<(), BackendError> {
+        let before = self.drawer.name();
+        (self.kind, self.drawer) = Screens::choose(self.device.device_fd(), choice)?;
+        tracing::warn!(before, now = self.drawer.name(), "the renderer was started again");
+        let mut result = Ok(());
+        for (output, screen) in std::mem::take(&mut self.screens) {
+            match self.again(screen) {
+                Ok(screen) => {
+                    self.screens.insert(output, screen);
+                }
+                Err(error) => result = Err(error),
+            }
+        }
+        result
+    }
+
+    fn again(&mut self, screen: Screen) -> Result<Screen, BackendError> {
+        let failed = error("cannot drive a screen again");
+        let (crtc, connector, mode) = (screen.crtc, screen.connector, screen.now());
+        // It holds on to what drives it.
+        drop(screen);
+        let info = self.device.get_connector(connector, false).map_err(|e| failed(&e))?;
+        let surface = self.device.create_surface(crtc, mode, &[connector]);
+        let surface = surface.map_err(|e| failed(&e))?;
+        self.kind.screen(&self.device, surface, &mut self.drawer, &info, mode)
     }
 
     /// The output that this drives.

@@ -5,9 +5,12 @@
 //! and its driver tells when it is seen.
 
 mod connectors;
+mod devices;
 mod events;
+mod gestures;
 mod gpu;
 mod input;
+mod pen;
 mod screen;
 
 use std::{collections::HashMap, fmt::Display, path::Path};
@@ -22,9 +25,19 @@ use smithay::{
     reexports::{calloop::LoopHandle, input::Libinput},
 };
 
-use super::{BackendError, FoundOutput, Rendered, drawer::Drawer};
-use crate::{config::Config, image::Image, render::elements::Scene, state::State};
+use super::{
+    BackendError, FoundOutput, Rendered,
+    drawer::Drawer,
+    remedy::{Remedied, Remedy},
+};
+use crate::{
+    config::{Config, RendererChoice},
+    image::Image,
+    render::elements::Scene,
+    state::State,
+};
 use gpu::Gpu;
+use screen::Screen;
 
 /// As on the command line.
 pub const NAME: &str = "drm";
@@ -38,6 +51,8 @@ pub struct Drm {
     libinput: Libinput,
     config: Config,
     gpus: HashMap<DeviceNumber, Gpu>,
+    /// The pointer's buttons that a pen holds.
+    pen_holds: Vec<u32>,
 }
 
 fn error(what: &'static str) -> impl Fn(&dyn Display) -> BackendError {
@@ -67,6 +82,7 @@ impl Drm {
             libinput: libinput.clone(),
             config: config.clone(),
             gpus: HashMap::new(),
+            pen_holds: Vec::new(),
         };
         let first = primary_gpu(&seat).ok().flatten();
         let mut devices: Vec<_> =
@@ -170,6 +186,25 @@ impl Drm {
     /// Draw a picture, and have it shown at the next vertical blank.
     pub fn render(&mut self, output: &Output, scene: &Scene<'_>) -> Result<Rendered, BackendError> {
         self.gpu_of(output)?.render(output, scene)
+    }
+
+    /// Try to make a screen show pictures again.
+    pub fn remedy(&mut self, output: &Output, remedy: Remedy) -> Result<Remedied, BackendError> {
+        let choice = self.config.renderer;
+        let gpu = self.gpu_of(output)?;
+        if !gpu.device.is_active() {
+            // It is drawn afresh when the terminal is seen again.
+            return Ok(Remedied::Nothing);
+        }
+        match remedy {
+            Remedy::Afresh => gpu.restart(choice).map(|()| Remedied::Done),
+            Remedy::Processor if gpu.is_plain() => Ok(Remedied::Nothing),
+            Remedy::Processor => gpu.restart(RendererChoice::Pixman).map(|()| Remedied::Done),
+            Remedy::OtherMode => {
+                let mode = gpu.screens.get(output).and_then(Screen::other_mode);
+                Ok(mode.map_or(Remedied::Nothing, Remedied::HasMode))
+            }
+        }
     }
 
     /// Draw a picture only to be looked at here.

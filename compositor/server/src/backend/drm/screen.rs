@@ -66,6 +66,11 @@ macro_rules! any {
 }
 
 impl Screens {
+    /// Whether the processor draws them.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self, Screens::Plain(_))
+    }
+
     /// What is asked for; left to choose, OpenGL ES if the GPU does it and not the processor in its
     /// place.
     pub(super) fn choose(
@@ -164,6 +169,18 @@ impl Screen {
             let mode = Mode::from(*mode);
             mode.size == wanted.size && (wanted.refresh == 0 || mode.refresh == wanted.refresh)
         })
+    }
+
+    /// The mode that it has.
+    pub(super) fn now(&self) -> DrmMode {
+        any!(&self.buffers, compositor => compositor.pending_mode())
+    }
+
+    /// The connector's next mode after this one.
+    pub(super) fn other_mode(&self) -> Option<Mode> {
+        let now = self.now();
+        let mut after = self.modes.iter().skip_while(|mode| **mode != now).skip(1);
+        after.find(|mode| Mode::from(**mode) != Mode::from(now)).copied().map(Mode::from)
     }
 
     pub(super) fn set_mode(&mut self, wanted: Mode) -> Result<(), BackendError> {
