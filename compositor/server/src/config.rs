@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     colour::Colour,
+    devices::DeviceConfig,
     domain::{AnyDomain, DomainAddress},
     keys::Keys,
     outputs::settings::{OutputConfig, OutputName},
@@ -40,6 +41,9 @@ pub struct Config {
     pub frame: FrameConfig,
     /// The keyboard.
     pub keyboard: KeyboardConfig,
+    /// How input devices are set.
+    #[serde(rename = "device")]
+    pub devices: Vec<DeviceConfig>,
     /// Keyboard shortcuts, beside those that are usual or in their place.
     pub keys: Keys,
     /// The domains whose windows are shown.

@@ -106,8 +106,7 @@ impl State {
 
     /// Take input of a time in milliseconds.
     pub(crate) fn take_input(&mut self, input: Input, time: u32) {
-        let seat = self.seat.clone();
-        self.protocols.idle_notifier.notify_activity(&seat);
+        self.somebody_is_there();
         match input {
             Input::PointerMotion { x, y } => {
                 let location = self.outputs.confine(Point::from((x, y)));
@@ -130,6 +129,12 @@ impl State {
             }
             Input::TouchUp { finger } => self.touch_up(finger, time),
         }
+    }
+
+    /// Somebody uses a device.
+    pub(crate) fn somebody_is_there(&mut self) {
+        let seat = self.seat.clone();
+        self.protocols.idle_notifier.notify_activity(&seat);
     }
 
     fn hit(&self, point: Point<f64, Logical>) -> Option<Hit> {
@@ -301,7 +306,6 @@ impl State {
     }
 
     fn pointer_axis(&mut self, horizontal: f64, vertical: f64, time: u32) {
-        let Some(pointer) = self.seat.get_pointer() else { return };
         let mut frame = AxisFrame::new(time).source(AxisSource::Wheel);
         for (axis, value) in [(Axis::Horizontal, horizontal), (Axis::Vertical, vertical)] {
             if value != 0.0 && value.is_finite() {
@@ -309,6 +313,13 @@ impl State {
                 frame = frame.value(axis, value).v120(axis, (value * 8.0) as i32);
             }
         }
+        self.scroll(frame);
+    }
+
+    /// What is under the pointer is scrolled.
+    pub(crate) fn scroll(&mut self, frame: AxisFrame) {
+        self.somebody_is_there();
+        let Some(pointer) = self.seat.get_pointer() else { return };
         pointer.axis(self, frame);
         pointer.frame(self);
     }
@@ -360,20 +371,25 @@ impl State {
         let focus = self.surface_under(location);
         let slot = TouchSlot::from(Some(finger));
         if down {
-            match self.hit(location) {
-                _ if self.is_locked() => {}
-                Some(Hit::Surface { window, .. } | Hit::Frame { window, .. }) => {
-                    self.focus_window(Some(window));
-                }
-                Some(Hit::Panel { panel, .. }) => self.focus_panel(&panel),
-                None => self.focus_window(None),
-            }
+            self.focus_at(location);
             let serial = SERIAL_COUNTER.next_serial();
             touch.down(self, focus, &DownEvent { slot, location, serial, time });
         } else {
             touch.motion(self, focus, &TouchMotionEvent { slot, location, time });
         }
         touch.frame(self);
+    }
+
+    /// Give the focus to what is touched there.
+    pub(crate) fn focus_at(&mut self, location: Point<f64, Logical>) {
+        match self.hit(location) {
+            _ if self.is_locked() => {}
+            Some(Hit::Surface { window, .. } | Hit::Frame { window, .. }) => {
+                self.focus_window(Some(window));
+            }
+            Some(Hit::Panel { panel, .. }) => self.focus_panel(&panel),
+            None => self.focus_window(None),
+        }
     }
 
     fn touch_up(&mut self, finger: u32, time: u32) {

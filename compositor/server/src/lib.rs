@@ -12,6 +12,7 @@ pub mod colour;
 pub mod config;
 pub mod control;
 pub mod descriptors;
+pub mod devices;
 pub mod domain;
 pub mod guests;
 pub mod handlers;

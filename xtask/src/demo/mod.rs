@@ -246,6 +246,8 @@ mod tests {
             proxy: None,
             lab: None,
             dmabuf: None,
+            devices: None,
+            input_log: None,
         }
     }
 

@@ -37,6 +37,7 @@ impl Images {
         run(Command::new(scripts().join("programs"))
             .arg(&packed)
             .args([&programs.compositor, &programs.control, &programs.guest])
+            .args(programs.devices.iter().chain(&programs.input_log))
             .arg("/usr/bin/weston-eventdemo"))?;
         // The kernel unpacks one archive over the other.
         let root = self.0.join("root.img");

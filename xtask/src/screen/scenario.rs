@@ -55,13 +55,14 @@ impl<'a> Scenario<'a> {
 
     pub(crate) fn play(&mut self) -> anyhow::Result<()> {
         type Part<'a> = (&'static str, fn(&mut Scenario<'a>) -> anyhow::Result<()>);
-        let parts: [Part<'a>; 9] = [
+        let parts: [Part<'a>; 10] = [
             ("the screen shows what the headless back end shows", Self::the_same_picture),
             ("nothing is drawn while nothing changes", Self::rests),
             ("keys arrive", Self::keys),
             ("the tablet's pen lands at every scale", Self::scales),
             ("modes, turning, off and on", Self::settings),
             ("another terminal and back", Self::terminals),
+            ("pens, touchpads and touch screens", Self::devices),
             ("an output is plugged, and its window stays within reach", Self::plugs),
             ("it ends when asked, and gives the screen back", Self::ends),
             ("OpenGL ES shows the same, into the GPU's own buffers", Self::opengl),
@@ -139,6 +140,9 @@ impl<'a> Scenario<'a> {
             GUESTS.iter().map(|(name, _)| format!("--domain {name}=shm:/run/{name}")).collect();
         // Without a cursor, which the headless back end does not draw.
         self.machine.shell.run("echo 'cursor = false' > /run/config.toml")?;
+        self.machine.shell.run(
+            "printf '[[device]]\nkind = \"touchpad\"\nnatural_scroll = true\n' >> /run/config.toml",
+        )?;
         self.machine.shell.run(&format!(
             "{environment} hyper-dmabuf-compositor --backend drm --renderer {renderer} \
              --config /run/config.toml --socket screen {} > /run/compositor.log 2>&1 &",
@@ -315,6 +319,60 @@ impl<'a> Scenario<'a> {
             let line = format!("grep -q '{text}' /run/compositor.log");
             Ok(scenario.machine.shell.attempt(&line)?.1.then_some(()))
         })
+    }
+
+    /// What the log of input says after this was done, once it says what that ends with.
+    fn told_after(&mut self, done: &str, end: &str) -> anyhow::Result<String> {
+        self.machine.shell.run(&format!("> /run/told; echo {done} >&7"))?;
+        self.until(&format!("{done} is told as {end}"), |scenario| {
+            let text = scenario.machine.shell.run("cat /run/told")?;
+            Ok(text.contains(end).then_some(text))
+        })
+        .or_else(|error| {
+            let told = self.machine.shell.run("cat /run/told")?;
+            Err(error.context(format!("it was told\n{told}")))
+        })
+    }
+
+    fn devices(&mut self) -> anyhow::Result<()> {
+        self.machine.shell.run(
+            "mkfifo /run/commands; exec 7<>/run/commands; devices <&7 > /run/devices.log 2>&1 &",
+        )?;
+        for device in ["Test tablet", "Test touchpad", "Test touch screen"] {
+            self.says(&format!("an input device is there.*{device}"))?;
+        }
+        self.machine.shell.run("input_log >> /run/told 2>&1 &")?;
+        self.until("the window that logs is seen", |scenario| {
+            let windows = scenario.windows()?;
+            Ok(windows.iter().any(|window| window.mapped && window.domain.is_none()).then_some(()))
+        })?;
+        for (done, end, expected) in [
+            (
+                "pen",
+                "ProximityOut",
+                &[
+                    "zwp_tablet_tool_v2 ProximityIn",
+                    "zwp_tablet_tool_v2 Down",
+                    "zwp_tablet_tool_v2 Pressure",
+                    "zwp_tablet_tool_v2 Tilt",
+                    "zwp_tablet_tool_v2 Button",
+                    "zwp_tablet_tool_v2 Up",
+                ][..],
+            ),
+            ("swipe", "swipe_v1 End", &["swipe_v1 Begin", "fingers: 3", "swipe_v1 Update"]),
+            ("pinch", "pinch_v1 End", &["pinch_v1 Begin", "fingers: 2", "pinch_v1 Update"]),
+            // The fingers go down, and with natural scrolling so does what is seen.
+            ("scroll", "AxisStop", &["AxisSource { axis_source: Value(Finger)", "value: -"]),
+            ("touch", "wl_touch Up", &["wl_touch Down", "wl_touch Motion"]),
+        ] {
+            let told = self.told_after(done, end)?;
+            for wanted in expected {
+                ensure!(told.contains(wanted), "{done}: not {wanted:?} but\n{told}");
+            }
+            ensure!(!told.contains("wl_pointer Button"), "{done} clicks:\n{told}");
+        }
+        self.machine.shell.run("exec 7>&-; killall input_log devices")?;
+        self.says("an input device is gone.*Test tablet")
     }
 
     fn plugs(&mut self) -> anyhow::Result<()> {

@@ -13,7 +13,7 @@ use super::{DeviceNumber, Drm, connectors::Difference};
 use crate::{backend::Backend, state::State};
 
 impl State {
-    fn drm(&mut self) -> Option<&mut Drm> {
+    pub(super) fn drm(&mut self) -> Option<&mut Drm> {
         match &mut self.backend {
             Backend::Drm(drm) => Some(drm),
             _ => None,

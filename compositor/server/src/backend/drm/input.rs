@@ -1,14 +1,19 @@
 //! The seat's keyboards, pointers and touch screens.
+//!
+//! What a device is set to is in [`devices`](super::devices), pens are in [`pen`](super::pen), and what
+//! fingers do on a touchpad is in [`gestures`](super::gestures).
 
 use smithay::{
     backend::{
         input::{
-            AbsolutePositionEvent, Axis, ButtonState, Event, InputEvent, KeyState,
+            AbsolutePositionEvent, Axis, AxisSource, ButtonState, Event, InputEvent, KeyState,
             KeyboardKeyEvent, PointerAxisEvent, PointerButtonEvent, PointerMotionEvent, TouchEvent,
         },
         libinput::LibinputInputBackend,
     },
-    utils::{Logical, Point},
+    input::pointer::AxisFrame,
+    reexports::input::Device,
+    utils::{Logical, Point, Rectangle},
 };
 
 use crate::{
@@ -30,7 +35,7 @@ impl State {
                 (Input::PointerMotionBy { dx, dy }, event.time_msec())
             }
             InputEvent::PointerMotionAbsolute { event } => {
-                let (x, y) = self.on_all_outputs(&event).into();
+                let (x, y) = self.on_outputs_of(&event.device(), &event).into();
                 (Input::PointerMotion { x, y }, event.time_msec())
             }
             InputEvent::PointerButton { event } => {
@@ -39,40 +44,78 @@ impl State {
                 (Input::PointerButton { button, pressed }, event.time_msec())
             }
             InputEvent::PointerAxis { event } => {
-                // A notch of a wheel is 120 parts and 15 pixels.
-                let amount = |axis| {
-                    let notches = || event.amount_v120(axis).map(|parts| parts / 8.0);
-                    event.amount(axis).or_else(notches).unwrap_or_default()
-                };
-                let (horizontal, vertical) = (amount(Axis::Horizontal), amount(Axis::Vertical));
-                (Input::PointerAxis { horizontal, vertical }, event.time_msec())
+                return self.scroll(scrolled(&event));
             }
             InputEvent::TouchDown { event } => {
-                let (x, y) = self.on_all_outputs(&event).into();
+                let (x, y) = self.on_outputs_of(&event.device(), &event).into();
                 let finger = finger(event.slot());
                 (Input::Touch { finger, x, y, down: true }, event.time_msec())
             }
             InputEvent::TouchMotion { event } => {
-                let (x, y) = self.on_all_outputs(&event).into();
+                let (x, y) = self.on_outputs_of(&event.device(), &event).into();
                 let finger = finger(event.slot());
                 (Input::Touch { finger, x, y, down: false }, event.time_msec())
             }
             InputEvent::TouchUp { event } => {
                 (Input::TouchUp { finger: finger(event.slot()) }, event.time_msec())
             }
-            _ => return,
+            // The screen takes the fingers for a palm.
+            InputEvent::TouchCancel { event } => {
+                (Input::TouchUp { finger: finger(event.slot()) }, event.time_msec())
+            }
+            InputEvent::DeviceAdded { device } => return self.device_added(device),
+            InputEvent::DeviceRemoved { device } => return self.device_removed(&device),
+            pen @ (InputEvent::TabletToolAxis { .. }
+            | InputEvent::TabletToolProximity { .. }
+            | InputEvent::TabletToolTip { .. }
+            | InputEvent::TabletToolButton { .. }) => return self.pen(pen),
+            gesture => {
+                self.somebody_is_there();
+                return self.gesture(gesture);
+            }
         };
         self.take_input(input, time);
     }
 
-    /// Devices that tell a place, not a movement, reach over all outputs.
-    fn on_all_outputs(
+    /// Devices that tell a place, not a movement, reach over all outputs, or over their own.
+    pub(super) fn on_outputs_of(
         &self,
+        device: &Device,
         event: &impl AbsolutePositionEvent<LibinputInputBackend>,
     ) -> Point<f64, Logical> {
-        let bounds = self.outputs.bounds();
-        bounds.loc.to_f64() + event.position_transformed(bounds.size)
+        let own = || {
+            let name = self.settings_of(device).output?;
+            let view = self.outputs.by_name(name.as_str()).filter(|view| view.is_on())?;
+            Some(view.area())
+        };
+        let configured = !self.config.devices.is_empty();
+        let own: Option<Rectangle<i32, Logical>> = configured.then(own).flatten();
+        let area = own.unwrap_or_else(|| self.outputs.bounds());
+        area.loc.to_f64() + event.position_transformed(area.size)
     }
+}
+
+/// How far was scrolled, and by what.
+fn scrolled(event: &impl PointerAxisEvent<LibinputInputBackend>) -> AxisFrame {
+    let source = event.source();
+    let mut frame = AxisFrame::new(event.time_msec()).source(source);
+    for axis in [Axis::Horizontal, Axis::Vertical] {
+        let parts = event.amount_v120(axis);
+        // A notch of a wheel is 120 parts and 15 pixels.
+        match event.amount(axis).or(parts.map(|parts| parts / 8.0)) {
+            Some(0.0) if source == AxisSource::Finger => frame = frame.stop(axis),
+            Some(amount) if amount != 0.0 => {
+                frame = frame
+                    .relative_direction(axis, event.relative_direction(axis))
+                    .value(axis, amount);
+                if let Some(parts) = parts {
+                    frame = frame.v120(axis, parts as i32);
+                }
+            }
+            _ => {}
+        }
+    }
+    frame
 }
 
 fn finger(slot: smithay::backend::input::TouchSlot) -> u32 {

@@ -5,9 +5,12 @@
 //! and its driver tells when it is seen.
 
 mod connectors;
+mod devices;
 mod events;
+mod gestures;
 mod gpu;
 mod input;
+mod pen;
 mod screen;
 
 use std::{collections::HashMap, fmt::Display, path::Path};
@@ -48,6 +51,8 @@ pub struct Drm {
     libinput: Libinput,
     config: Config,
     gpus: HashMap<DeviceNumber, Gpu>,
+    /// The pointer's buttons that a pen holds.
+    pen_holds: Vec<u32>,
 }
 
 fn error(what: &'static str) -> impl Fn(&dyn Display) -> BackendError {
@@ -77,6 +82,7 @@ impl Drm {
             libinput: libinput.clone(),
             config: config.clone(),
             gpus: HashMap::new(),
+            pen_holds: Vec::new(),
         };
         let first = primary_gpu(&seat).ok().flatten();
         let mut devices: Vec<_> =
