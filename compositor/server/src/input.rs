@@ -98,6 +98,13 @@ pub enum Input {
     },
 }
 
+/// A time as the client of a surface is told it.
+fn told_to(surface: Option<&WlSurface>, time: u32) -> u32 {
+    let origin = surface.and_then(origin_of_surface);
+    let domain = origin.as_ref().and_then(ClientOrigin::domain);
+    domain.map_or(time, |domain| domain.input_timing().coarsen(time))
+}
+
 impl State {
     /// Take input as if it came from a device, now.
     pub fn inject(&mut self, input: Input) {
@@ -141,15 +148,21 @@ impl State {
     /// The time that those are told who hear of input: not as exactly as it is known, where that is
     /// configured for their domain.
     fn as_told_of(&self, input: &Input, time: u32) -> u32 {
-        let under = match input {
-            Input::Key { .. } | Input::TouchUp { .. } => None,
-            Input::Touch { x, y, .. } => self.surface_under((*x, *y).into()),
-            _ => self.pointer_focus.clone(),
-        };
-        let hears = under.map(|(surface, _)| surface).or_else(|| self.keyboard_goes_to.clone());
-        let origin = hears.as_ref().and_then(origin_of_surface);
-        let domain = origin.as_ref().and_then(ClientOrigin::domain);
-        domain.map_or(time, |domain| domain.input_timing().coarsen(time))
+        match input {
+            Input::Key { .. } | Input::TouchUp { .. } => {
+                told_to(self.keyboard_goes_to.as_ref(), time)
+            }
+            Input::Touch { x, y, .. } => {
+                let under = self.surface_under((*x, *y).into());
+                told_to(under.as_ref().map(|(surface, _)| surface), time)
+            }
+            _ => self.as_told_under_pointer(time),
+        }
+    }
+
+    /// The same for what is done over the surface under the pointer.
+    pub(crate) fn as_told_under_pointer(&self, time: u32) -> u32 {
+        told_to(self.pointer_focus.as_ref().map(|(surface, _)| surface), time)
     }
 
     fn hit(&self, point: Point<f64, Logical>) -> Option<Hit> {

@@ -25,26 +25,29 @@ impl State {
         let serial = SERIAL_COUNTER.next_serial();
         match event {
             InputEvent::GestureSwipeBegin { event } => {
-                let (time, fingers) = (event.time_msec(), event.fingers());
+                let (time, fingers) =
+                    (self.as_told_under_pointer(event.time_msec()), event.fingers());
                 pointer
                     .gesture_swipe_begin(self, &GestureSwipeBeginEvent { serial, time, fingers });
             }
             InputEvent::GestureSwipeUpdate { event } => {
-                let (time, delta) = (event.time_msec(), event.delta());
+                let (time, delta) = (self.as_told_under_pointer(event.time_msec()), event.delta());
                 pointer.gesture_swipe_update(self, &GestureSwipeUpdateEvent { time, delta });
             }
             InputEvent::GestureSwipeEnd { event } => {
-                let (time, cancelled) = (event.time_msec(), event.cancelled());
+                let (time, cancelled) =
+                    (self.as_told_under_pointer(event.time_msec()), event.cancelled());
                 pointer.gesture_swipe_end(self, &GestureSwipeEndEvent { serial, time, cancelled });
             }
             InputEvent::GesturePinchBegin { event } => {
-                let (time, fingers) = (event.time_msec(), event.fingers());
+                let (time, fingers) =
+                    (self.as_told_under_pointer(event.time_msec()), event.fingers());
                 pointer
                     .gesture_pinch_begin(self, &GesturePinchBeginEvent { serial, time, fingers });
             }
             InputEvent::GesturePinchUpdate { event } => {
                 let event = GesturePinchUpdateEvent {
-                    time: event.time_msec(),
+                    time: self.as_told_under_pointer(event.time_msec()),
                     delta: event.delta(),
                     scale: event.scale(),
                     rotation: event.rotation(),
@@ -52,15 +55,18 @@ impl State {
                 pointer.gesture_pinch_update(self, &event);
             }
             InputEvent::GesturePinchEnd { event } => {
-                let (time, cancelled) = (event.time_msec(), event.cancelled());
+                let (time, cancelled) =
+                    (self.as_told_under_pointer(event.time_msec()), event.cancelled());
                 pointer.gesture_pinch_end(self, &GesturePinchEndEvent { serial, time, cancelled });
             }
             InputEvent::GestureHoldBegin { event } => {
-                let (time, fingers) = (event.time_msec(), event.fingers());
+                let (time, fingers) =
+                    (self.as_told_under_pointer(event.time_msec()), event.fingers());
                 pointer.gesture_hold_begin(self, &GestureHoldBeginEvent { serial, time, fingers });
             }
             InputEvent::GestureHoldEnd { event } => {
-                let (time, cancelled) = (event.time_msec(), event.cancelled());
+                let (time, cancelled) =
+                    (self.as_told_under_pointer(event.time_msec()), event.cancelled());
                 pointer.gesture_hold_end(self, &GestureHoldEndEvent { serial, time, cancelled });
             }
             _ => {}

@@ -35,8 +35,8 @@ impl State {
             InputEvent::TabletToolProximity { event } => {
                 let (tool, _) = self.pen_moved(&event);
                 if event.state() == ProximityState::Out {
-                    tool.proximity_out(event.time_msec());
-                    self.pen_buttons_up(event.time_msec());
+                    tool.proximity_out(self.as_told_under_pointer(event.time_msec()));
+                    self.pen_buttons_up(self.as_told_under_pointer(event.time_msec()));
                 }
             }
             InputEvent::TabletToolAxis { event } => {
@@ -45,7 +45,7 @@ impl State {
             InputEvent::TabletToolTip { event } => {
                 let (tool, at) = self.pen_moved(&event);
                 let (time, down) = (
-                    event.time_msec(),
+                    self.as_told_under_pointer(event.time_msec()),
                     TabletToolTipEvent::tip_state(&event) == TabletToolTipState::Down,
                 );
                 let known = self.knows_tablets(at);
@@ -63,8 +63,10 @@ impl State {
             }
             InputEvent::TabletToolButton { event } => {
                 let (tool, at) = self.pen_moved(&event);
-                let (time, state) =
-                    (event.time_msec(), TabletToolButtonEvent::button_state(&event));
+                let (time, state) = (
+                    self.as_told_under_pointer(event.time_msec()),
+                    TabletToolButtonEvent::button_state(&event),
+                );
                 let pressed = state == ButtonState::Pressed;
                 let as_pointer = BUTTONS.into_iter().find(|(button, _)| *button == event.button());
                 if self.knows_tablets(at) {
@@ -86,7 +88,8 @@ impl State {
     where
         E: TabletToolEvent<LibinputInputBackend> + Event<LibinputInputBackend>,
     {
-        let (device, time): (Device, u32) = (event.device(), event.time_msec());
+        let (device, time): (Device, u32) =
+            (event.device(), self.as_told_under_pointer(event.time_msec()));
         let at = self.on_outputs_of(&device, event);
         self.take_input(Input::PointerMotion { x: at.x, y: at.y }, time);
         let seat = self.seat.tablet_seat();
