@@ -380,6 +380,31 @@ fn a_program_that_wants_too_much_is_told_so_and_others_go_on() {
 }
 
 #[test]
+fn a_flood_of_messages_ends_its_sender_alone() {
+    let display = Display::start_with("220x260", &["work"], |config| {
+        config.limits = toml::from_str("messages_per_second = 5000").expect("limits");
+    });
+    let proxy = Proxy::start(PROXY, &display, "work");
+    let mut witness = Painter::new(proxy.connect(), 7, false);
+    let flood = Raw::connect(&proxy);
+    // Requests that ask for nothing: damage of a surface that shows nothing.
+    flood.say(&message(5, 0, &[6]));
+    let one = message(6, 2, &[0, 0, 1, 1]);
+    for _ in 0..20 {
+        flood.say(&one.repeat(100));
+        witness.frame();
+    }
+    // So many are fine; twenty times as many as there may be are not.
+    (0..200).for_each(|_| flood.say(&one.repeat(500)));
+    let (object, code, said) = flood.end().expect("an error");
+    assert_eq!((object, code), (1, 3), "implementation: {said}");
+    assert!(said.contains("limits.messages_per_second"), "{said}");
+    witness.frame();
+    let mut after = Painter::new(proxy.connect(), 7, false);
+    after.frame();
+}
+
+#[test]
 fn noise_ends_its_own_connection() {
     let display = Display::start("220x260", &["work"]);
     let proxy = Proxy::start(PROXY, &display, "work");

@@ -46,15 +46,14 @@ pub(super) struct Endpoint {
     /// May have something to read: only a read that finds nothing tells otherwise.
     readable: bool,
     writable: bool,
+    /// It takes nothing any more.
+    deaf: bool,
     ended: bool,
 }
 
 /// Why an end cannot be used any more.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Broken {
-    /// The peer is gone.
-    #[error("the other side hung up")]
-    HungUp,
     /// The kernel dropped descriptors, so nobody can tell which message has which.
     #[error("descriptors were lost on the way: too many are open in this process")]
     DescriptorsLost,
@@ -79,6 +78,7 @@ impl Endpoint {
             outgoing_descriptors: VecDeque::new(),
             readable: true,
             writable: true,
+            deaf: false,
             ended: false,
         }
     }
@@ -175,6 +175,9 @@ impl Endpoint {
 
     /// A message to be sent.
     pub(super) fn send(&mut self, bytes: &[u8], descriptors: Vec<OwnedFd>) {
+        if self.deaf {
+            return;
+        }
         self.outgoing.extend_from_slice(bytes);
         self.outgoing_descriptors.extend(descriptors);
     }
@@ -209,7 +212,12 @@ impl Endpoint {
                 }
                 Err(Errno::AGAIN) => self.writable = false,
                 Err(Errno::INTR) => {}
-                Err(Errno::PIPE | Errno::CONNRESET) => return Err(Broken::HungUp),
+                // What it said before it hung up is still to be read: perhaps why.
+                Err(Errno::PIPE | Errno::CONNRESET) => {
+                    self.deaf = true;
+                    self.outgoing.truncate(self.sent);
+                    self.outgoing_descriptors.clear();
+                }
                 Err(error) => return Err(Broken::System(error)),
             }
         }

@@ -3,37 +3,26 @@
 //! A title can lie. It must not be able to do more than that: not reorder the text around it, not
 //! hide in zero width, not grow without bound.
 
-/// The most characters that are kept of a title or an application name.
+use unicode_segmentation::UnicodeSegmentation;
+
+/// The most letters that are kept of a title or an application name, as people count them: extended
+/// grapheme clusters (Unicode Standard Annex 29).
 pub const LONGEST: usize = 200;
+/// The most characters of one letter: a base, and marks on it. More of them only smear over others.
+const MOST_MARKED: usize = 4;
 
 /// What remains of `text` when everything that is not plain, visible text is taken out.
 ///
 /// Every run of white space becomes one space; control and format characters vanish.
 pub fn clean(text: &str) -> String {
-    let mut cleaned = String::new();
-    let mut length = 0;
-    let mut space_pending = false;
-    for character in text.chars() {
-        if character.is_whitespace() {
-            space_pending = true;
-            continue;
-        }
-        if is_invisible(character) {
-            continue;
-        }
-        if space_pending && length > 0 {
-            cleaned.push(' ');
-            length += 1;
-        }
-        space_pending = false;
-        if length >= LONGEST {
-            break;
-        }
-        cleaned.push(character);
-        length += 1;
-    }
-    cleaned.truncate(cleaned.trim_end().len());
-    cleaned
+    let visible =
+        text.chars().filter(|character| character.is_whitespace() || !is_invisible(*character));
+    // No more is looked at than can be kept.
+    let visible: String = visible.take(4 * LONGEST * MOST_MARKED).collect();
+    let words = visible.split_whitespace().collect::<Vec<_>>().join(" ");
+    let letters = words.graphemes(true).take(LONGEST);
+    let kept: String = letters.flat_map(|letter| letter.chars().take(MOST_MARKED)).collect();
+    kept.trim_end().to_owned()
 }
 
 /// Whether a character shows nothing of its own: controls (Cc), format characters (Cf, among them
@@ -100,5 +89,8 @@ mod tests {
         assert_eq!(clean(&"x".repeat(100_000)).chars().count(), LONGEST);
         assert_eq!(clean(&"é ".repeat(100_000)).chars().count(), LONGEST - 1);
         assert_eq!(clean(&"\u{202e}".repeat(100_000)), "");
+        // A letter with marks is one letter, and has few of them.
+        assert_eq!(clean(&"e\u{301}".repeat(300)), "e\u{301}".repeat(LONGEST));
+        assert_eq!(clean(&format!("Z{}a", "\u{335}".repeat(90))), "Z\u{335}\u{335}\u{335}a");
     }
 }

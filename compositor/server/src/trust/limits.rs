@@ -45,7 +45,7 @@ impl Default for DomainLimits {
             pages: import.pages,
             metadata: import.metadata,
             bytes_in_flight: link.stream_credit,
-            messages_per_second: 100_000,
+            messages_per_second: 500_000,
         }
     }
 }
