@@ -1,4 +1,4 @@
-//! The emulated machine: a GPU with two connectors, a keyboard, a tablet.
+//! The emulated machine: a GPU with two connectors, one more with one, a keyboard, a tablet.
 
 use std::path::Path;
 use std::process::Command;
@@ -37,6 +37,7 @@ impl Machine {
             .args(["-smp", "2", "-m", "1024", "-display", "none", "-no-reboot", "-nic", "none"])
             .args(["-vga", "none", "-device"])
             .arg(format!("virtio-gpu-pci,id=gpu,max_outputs=2,xres={width},yres={height}"))
+            .args(["-device", "virtio-gpu-pci,id=second,max_outputs=1,xres=800,yres=600"])
             .args(["-device", "virtio-keyboard-pci", "-device", "virtio-tablet-pci"])
             .arg("-qmp")
             .arg(format!("unix:{monitor_text},server=on,wait=off"))

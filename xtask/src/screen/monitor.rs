@@ -47,9 +47,14 @@ impl Monitor {
         }
     }
 
-    /// Saves what the screen at a connector, counted from 0, shows.
-    pub(crate) fn screendump(&mut self, connector: u8, file: &Path) -> anyhow::Result<()> {
-        let arguments = json!({ "filename": file, "device": "gpu", "head": connector });
+    /// Saves what the screen at a connector of a GPU, counted from 0, shows.
+    pub(crate) fn screendump(
+        &mut self,
+        gpu: &str,
+        connector: u8,
+        file: &Path,
+    ) -> anyhow::Result<()> {
+        let arguments = json!({ "filename": file, "device": gpu, "head": connector });
         self.ask("screendump", arguments).map(drop)
     }
 

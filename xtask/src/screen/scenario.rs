@@ -55,7 +55,7 @@ impl<'a> Scenario<'a> {
 
     pub(crate) fn play(&mut self) -> anyhow::Result<()> {
         type Part<'a> = (&'static str, fn(&mut Scenario<'a>) -> anyhow::Result<()>);
-        let parts: [Part<'a>; 10] = [
+        let parts: [Part<'a>; 11] = [
             ("the screen shows what the headless back end shows", Self::the_same_picture),
             ("nothing is drawn while nothing changes", Self::rests),
             ("keys arrive", Self::keys),
@@ -64,6 +64,7 @@ impl<'a> Scenario<'a> {
             ("another terminal and back", Self::terminals),
             ("pens, touchpads and touch screens", Self::devices),
             ("an output is plugged, and its window stays within reach", Self::plugs),
+            ("GPUs are plugged and unplugged, the first one, too", Self::gpus),
             ("it ends when asked, and gives the screen back", Self::ends),
             ("OpenGL ES shows the same, into the GPU's own buffers", Self::opengl),
         ];
@@ -113,10 +114,14 @@ impl<'a> Scenario<'a> {
         found.map(|window| window.frame).with_context(|| format!("{domain} has no window"))
     }
 
-    /// What the screen at a connector shows.
+    /// What the screen at a connector of the first GPU shows.
     fn seen(&mut self, connector: u8) -> anyhow::Result<Picture> {
+        self.seen_of("gpu", connector)
+    }
+
+    fn seen_of(&mut self, gpu: &str, connector: u8) -> anyhow::Result<Picture> {
         let file = self.picture("seen.ppm");
-        self.machine.monitor.screendump(connector, &file)?;
+        self.machine.monitor.screendump(gpu, connector, &file)?;
         Picture::read_ppm(&file)
     }
 
@@ -141,7 +146,7 @@ impl<'a> Scenario<'a> {
         // Without a cursor, which the headless back end does not draw.
         self.machine.shell.run("echo 'cursor = false' > /run/config.toml")?;
         self.machine.shell.run(
-            "printf '[[device]]\nkind = \"touchpad\"\nnatural_scroll = true\n' >> /run/config.toml",
+            "echo 'device = [{ kind = \"touchpad\", natural_scroll = true }]' >> /run/config.toml",
         )?;
         self.machine.shell.run(&format!(
             "{environment} hyper-dmabuf-compositor --backend drm --renderer {renderer} \
@@ -173,6 +178,7 @@ impl<'a> Scenario<'a> {
     }
 
     fn the_same_picture(&mut self) -> anyhow::Result<()> {
+        self.unplug_gpu("card1")?;
         self.show("pixman", "")?;
         let expected = Picture::read_png(self.expected)?;
         self.until_seen(&expected, "the screen shows the same")?;
@@ -372,7 +378,10 @@ impl<'a> Scenario<'a> {
             ensure!(!told.contains("wl_pointer Button"), "{done} clicks:\n{told}");
         }
         self.machine.shell.run("exec 7>&-; killall input_log devices")?;
-        self.says("an input device is gone.*Test tablet")
+        self.says("an input device is gone.*Test tablet")?;
+        self.until("its window is gone", |scenario| {
+            Ok(scenario.windows()?.is_empty().then_some(()))
+        })
     }
 
     fn plugs(&mut self) -> anyhow::Result<()> {
@@ -413,6 +422,78 @@ impl<'a> Scenario<'a> {
             let gone = scenario.outputs()?.iter().all(|output| output.name != "Virtual-2");
             Ok((gone && frame.x + frame.width <= second.geometry.x).then_some(()))
         })
+    }
+
+    /// Takes a GPU away, as if it were pulled out.
+    fn unplug_gpu(&mut self, card: &str) -> anyhow::Result<()> {
+        self.machine
+            .shell
+            .run(&format!(
+                "device=$(readlink -f /sys/class/drm/{card}/device); \
+                 echo 1 > ${{device%/virtio*}}/remove"
+            ))
+            .map(drop)
+    }
+
+    /// Brings back those that were taken away.
+    fn plug_gpus(&mut self) -> anyhow::Result<()> {
+        self.machine.shell.run("echo 1 > /sys/bus/pci/rescan").map(drop)
+    }
+
+    fn gpus(&mut self) -> anyhow::Result<()> {
+        let first = "Virtual-1";
+        let second = |scenario: &mut Self| {
+            scenario.until("the second GPU has an output", |scenario| {
+                let mut outputs = scenario.outputs()?.into_iter();
+                Ok(outputs.find(|output| output.name != first && output.on))
+            })
+        };
+        let is_on = |frame: Geometry, output: &Output| {
+            (output.geometry.x..output.geometry.x + output.geometry.width).contains(&frame.x)
+        };
+        self.plug_gpus()?;
+        let there = second(self)?;
+        let (x, y) = (there.geometry.x + 60, there.geometry.y + 80);
+        self.machine.shell.run(&format!(
+            "hyper-dmabufctl move $(hyper-dmabufctl windows | sed -n 's/^\\([0-9]*\\) .*/\\1/p') {x}+{y}"
+        ))?;
+        self.seen_on_second(&there.name)?;
+        self.unplug_gpu("card1")?;
+        self.until("its window is on the first GPU", |scenario| {
+            let frame = scenario.frame_of("work")?;
+            Ok((!is_on(frame, &there)).then_some(()))
+        })?;
+        self.plug_gpus()?;
+        let there = second(self)?;
+        self.until("its window is back", |scenario| {
+            let frame = scenario.frame_of("work")?;
+            Ok(is_on(frame, &there).then_some(()))
+        })?;
+        self.unplug_gpu("card0")?;
+        self.until("only the second GPU is left", |scenario| {
+            Ok(scenario.outputs()?.iter().all(|output| output.name == there.name).then_some(()))
+        })?;
+        self.seen_on_second(&there.name)?;
+        self.plug_gpus()?;
+        self.until("the first GPU is back", |scenario| {
+            Ok(scenario.outputs()?.iter().any(|output| output.name == first).then_some(()))
+        })?;
+        self.unplug_gpu("card1")
+    }
+
+    /// Until the second GPU shows what is said to be on this output.
+    fn seen_on_second(&mut self, output: &str) -> anyhow::Result<()> {
+        let mut differing = 0;
+        self.until("the second GPU shows its window", |scenario| {
+            scenario
+                .machine
+                .shell
+                .run(&format!("hyper-dmabufctl screenshot --output {output} /shared/second.png"))?;
+            let told = Picture::read_png(&scenario.run.join("shared/second.png"))?;
+            differing = scenario.seen_of("second", 0)?.different_from(&told);
+            Ok((differing == 0).then_some(()))
+        })
+        .with_context(|| format!("{differing} pixels differ"))
     }
 
     fn ends(&mut self) -> anyhow::Result<()> {

@@ -1,9 +1,11 @@
 //! What happens to the seat and its GPUs.
 
+use std::{os::fd::OwnedFd, path::Path};
+
 use smithay::{
     backend::{
         drm::{DrmEvent, DrmEventMetadata, DrmEventTime},
-        session::Event as SessionEvent,
+        session::{Event as SessionEvent, Session},
         udev::UdevEvent,
     },
     utils::{Monotonic, Time},
@@ -11,6 +13,11 @@ use smithay::{
 
 use super::{DeviceNumber, Drm, connectors::Difference};
 use crate::{backend::Backend, state::State};
+
+/// Whether this is a GPU's node for screens, as the kernel calls it.
+fn shows_screens(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("card"))
+}
 
 impl State {
     pub(super) fn drm(&mut self) -> Option<&mut Drm> {
@@ -53,6 +60,8 @@ impl State {
     pub(super) fn udev_event(&mut self, event: UdevEvent) {
         let loop_handle = self.loop_handle.clone();
         match event {
+            // Nodes that can only draw are told of, too.
+            UdevEvent::Added { path, .. } if !shows_screens(&path) => {}
             UdevEvent::Added { device_id, path } => {
                 let Some(drm) = self.drm() else { return };
                 match drm.add_gpu(device_id, &path, &loop_handle) {
@@ -68,8 +77,20 @@ impl State {
                     return;
                 };
                 loop_handle.remove(gpu.events);
-                let gone = gpu.screens.into_keys().collect();
+                let gone = gpu.screens.keys().cloned().collect();
+                let descriptor = gpu.device.device_fd().device_fd();
+                drop(gpu);
                 self.outputs_differ(Difference { appeared: Vec::new(), gone });
+                // Whoever keeps the seat has it open, too, and the kernel keeps what is open.
+                let descriptor: Result<OwnedFd, _> = descriptor.try_into();
+                match (descriptor, self.drm()) {
+                    (Ok(descriptor), Some(drm)) => {
+                        if let Err(error) = drm.session.close(descriptor) {
+                            tracing::debug!(%error, "a GPU that is gone cannot be closed");
+                        }
+                    }
+                    _ => tracing::debug!("a GPU that is gone is still in use"),
+                }
             }
         }
     }
