@@ -71,7 +71,7 @@ pub(crate) const LAB: &[&str] = &[
     "fonts-dejavu-core",
 ];
 
-/// To boot a machine with a screen, see `screen/images`, and the unmodified program that runs there.
+/// To boot a machine with a screen, see `screen/images`, and the unmodified programs that run there.
 pub(crate) const SCREEN: &[&str] = &[
     "qemu-system-x86",
     "busybox-static",
@@ -86,6 +86,8 @@ pub(crate) const SCREEN: &[&str] = &[
     "libgles2",
     "libgl1-mesa-dri",
     "weston",
+    "foot",
+    "fonts-dejavu-core",
 ];
 
 /// Sees to it that the packages are installed, or says how to.

@@ -34,11 +34,12 @@ impl Images {
         run(Command::new(scripts().join("mesa")).arg(run_in.join("shared/mesa")))?;
         let initramfs = run_in.join("initramfs");
         let packed = run_in.join("programs");
+        let proxy = programs.proxy.as_ref().context("the guest's proxy was not built")?;
         run(Command::new(scripts().join("programs"))
             .arg(&packed)
-            .args([&programs.compositor, &programs.control, &programs.guest])
+            .args([&programs.compositor, &programs.control, &programs.guest, proxy])
             .args(programs.devices.iter().chain(&programs.input_log))
-            .arg("/usr/bin/weston-eventdemo"))?;
+            .args(["/usr/bin/weston-eventdemo", "/usr/bin/foot"]))?;
         // The kernel unpacks one archive over the other.
         let root = self.0.join("root.img");
         let mut whole = fs::read(&root).with_context(|| format!("no {}", root.display()))?;

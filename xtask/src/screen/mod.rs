@@ -4,6 +4,7 @@
 //! What is seen on that screen is compared with what the headless back end shows of the same windows,
 //! pixel for pixel.
 
+mod guest;
 mod images;
 mod machine;
 mod monitor;

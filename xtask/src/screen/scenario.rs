@@ -14,17 +14,21 @@ use crate::demo::{self, GUESTS, Shows, until};
 const PATIENCE: Duration = Duration::from_secs(240);
 
 pub(crate) struct Scenario<'a> {
-    machine: Machine,
+    pub(super) machine: Machine,
     run: &'a Path,
     expected: &'a Path,
 }
 
 /// What is asked of the compositor's windows.
 #[derive(Clone, Debug, Deserialize)]
-struct Window {
+pub(super) struct Window {
     domain: Option<String>,
-    mapped: bool,
-    frame: Geometry,
+    pub(super) app_id: String,
+    pub(super) mapped: bool,
+    /// With its frame.
+    pub(super) frame: Geometry,
+    /// What its program draws.
+    pub(super) geometry: Geometry,
 }
 
 /// What is asked of its outputs.
@@ -37,11 +41,11 @@ struct Output {
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
-struct Geometry {
-    x: i32,
-    y: i32,
-    width: i32,
-    height: i32,
+pub(super) struct Geometry {
+    pub(super) x: i32,
+    pub(super) y: i32,
+    pub(super) width: i32,
+    pub(super) height: i32,
 }
 
 impl<'a> Scenario<'a> {
@@ -55,10 +59,11 @@ impl<'a> Scenario<'a> {
 
     pub(crate) fn play(&mut self) -> anyhow::Result<()> {
         type Part<'a> = (&'static str, fn(&mut Scenario<'a>) -> anyhow::Result<()>);
-        let parts: [Part<'a>; 11] = [
+        let parts: [Part<'a>; 12] = [
             ("the screen shows what the headless back end shows", Self::the_same_picture),
             ("nothing is drawn while nothing changes", Self::rests),
             ("keys arrive", Self::keys),
+            ("a guest's foot is typed into and clicked", Self::typing_in_a_guest),
             ("the tablet's pen lands at every scale", Self::scales),
             ("modes, turning, off and on", Self::settings),
             ("another terminal and back", Self::terminals),
@@ -87,7 +92,7 @@ impl<'a> Scenario<'a> {
     }
 
     /// Until something is so, in the machine's time.
-    fn until<T>(
+    pub(super) fn until<T>(
         &mut self,
         what: &str,
         mut look: impl FnMut(&mut Self) -> anyhow::Result<Option<T>>,
@@ -98,7 +103,7 @@ impl<'a> Scenario<'a> {
         })
     }
 
-    fn windows(&mut self) -> anyhow::Result<Vec<Window>> {
+    pub(super) fn windows(&mut self) -> anyhow::Result<Vec<Window>> {
         let text = self.machine.shell.run("hyper-dmabufctl --json windows")?;
         serde_json::from_str(&text).with_context(|| format!("no windows: {text}"))
     }
@@ -115,7 +120,7 @@ impl<'a> Scenario<'a> {
     }
 
     /// What the screen at a connector of the first GPU shows.
-    fn seen(&mut self, connector: u8) -> anyhow::Result<Picture> {
+    pub(super) fn seen(&mut self, connector: u8) -> anyhow::Result<Picture> {
         self.seen_of("gpu", connector)
     }
 
@@ -239,7 +244,7 @@ impl<'a> Scenario<'a> {
             .point(f64::from(x) / f64::from(right), f64::from(y) / f64::from(bottom))
     }
 
-    fn click(&mut self, x: i32, y: i32) -> anyhow::Result<()> {
+    pub(super) fn click(&mut self, x: i32, y: i32) -> anyhow::Result<()> {
         self.point(x, y)?;
         self.machine.monitor.button(true)?;
         self.machine.monitor.button(false)
