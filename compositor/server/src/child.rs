@@ -23,6 +23,8 @@ pub struct RunningProgram(Rc<Cell<Option<ExitStatus>>>);
 pub struct Surroundings {
     /// The name of the Wayland socket.
     pub socket: String,
+    /// Where X11 programs connect, if they can run.
+    pub x11_display: Option<String>,
     /// How many files they may have open.
     pub limit: InheritedLimit,
 }
@@ -30,6 +32,11 @@ pub struct Surroundings {
 impl Surroundings {
     fn prepare(&self, command: &mut Command) {
         command.env("WAYLAND_DISPLAY", &self.socket).env_remove("WAYLAND_SOCKET");
+        match &self.x11_display {
+            Some(display) => command.env("DISPLAY", display),
+            // That of another session would show the program's windows there.
+            None => command.env_remove("DISPLAY"),
+        };
         self.limit.give_to(command);
         unblock_signals(command);
     }

@@ -36,6 +36,8 @@ pub struct Config {
     pub background: Background,
     /// Whether the cursor is drawn; when not set, where there is a screen to see it on.
     pub cursor: Option<bool>,
+    /// Whether X11 programs of the display domain can run.
+    pub xwayland: XwaylandWanted,
     /// Window frames.
     pub frame: FrameConfig,
     /// The keyboard.
@@ -47,6 +49,17 @@ pub struct Config {
     pub domains: Vec<DomainConfig>,
     /// Which other domains are shown, each by its own name and a free colour.
     pub any_domain: Option<AnyDomain>,
+}
+
+/// Whether X11 programs of the display domain can run: they can if nothing is said, since that costs
+/// nothing before the first one comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct XwaylandWanted(pub bool);
+
+impl Default for XwaylandWanted {
+    fn default() -> Self {
+        XwaylandWanted(true)
+    }
 }
 
 /// One domain.

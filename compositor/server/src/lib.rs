@@ -25,3 +25,4 @@ pub mod server;
 pub mod shell;
 pub mod state;
 pub mod title;
+pub mod xwayland;

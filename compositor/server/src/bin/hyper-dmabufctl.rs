@@ -234,7 +234,9 @@ fn show(cli: &Cli, request: Request) -> anyhow::Result<()> {
                 };
                 vec![
                     window.id.to_string(),
-                    window.domain.unwrap_or_else(|| "(local)".to_owned()),
+                    window
+                        .domain
+                        .unwrap_or(if window.x11 { "(local, X11)" } else { "(local)" }.to_owned()),
                     window.app_id,
                     format!("{}x{}+{}+{}", place.width, place.height, place.x, place.y),
                     state.to_owned(),

@@ -1,5 +1,7 @@
 //! Clipboard, primary selection, and drag and drop, each kept within its domain.
 
+use std::os::fd::OwnedFd;
+
 use smithay::{
     delegate_data_device, delegate_primary_selection,
     input::Seat,
@@ -25,8 +27,8 @@ use crate::{
 /// Whose text is in the clipboard, and whose in the primary selection.
 #[derive(Debug, Default)]
 pub(crate) struct SelectionOwners {
-    clipboard: Option<ClientOrigin>,
-    primary: Option<ClientOrigin>,
+    clipboard: Selection,
+    primary: Selection,
     /// Who sets a selection by data control at this moment.
     pub(super) set_by: Option<ClientOrigin>,
     /// Whose drag is under way.
@@ -35,8 +37,39 @@ pub(crate) struct SelectionOwners {
     accepted_drops: u64,
 }
 
+/// Whose a selection is, and in which types it is offered.
+#[derive(Debug, Default)]
+struct Selection {
+    owner: Option<ClientOrigin>,
+    types: Vec<String>,
+}
+
+/// Marks the selections that no Wayland client has set: those of X11 programs.
+#[derive(Clone, Copy, Debug)]
+pub struct SelectionFromX11;
+
+impl SelectionOwners {
+    fn of(&self, target: SelectionTarget) -> &Selection {
+        match target {
+            SelectionTarget::Clipboard => &self.clipboard,
+            SelectionTarget::Primary => &self.primary,
+        }
+    }
+
+    /// Whose a selection is.
+    pub(crate) fn owner(&self, target: SelectionTarget) -> Option<&ClientOrigin> {
+        self.of(target).owner.as_ref()
+    }
+
+    /// The types that a selection is offered in, if there is one.
+    pub(crate) fn types(&self, target: SelectionTarget) -> Option<&[String]> {
+        let selection = self.of(target);
+        selection.owner.is_some().then_some(&selection.types)
+    }
+}
+
 impl SelectionHandler for State {
-    type SelectionUserData = ();
+    type SelectionUserData = SelectionFromX11;
 
     fn new_selection(
         &mut self,
@@ -46,9 +79,36 @@ impl SelectionHandler for State {
     ) {
         // But for data control, only the client with the keyboard may set a selection.
         let focus = seat.get_keyboard().and_then(|keyboard| keyboard.current_focus());
+        let focused = || focus.as_ref().and_then(|focus| origin_of_surface(focus.wl_surface()));
+        let owner = self.selections.set_by.clone().or_else(focused);
+        let types = source.map(|source| source.mime_types());
+        let owner = types.is_some().then_some(owner).flatten();
+        self.selection_owner_changes(target, owner, types.clone());
+        self.tell_x11_of_selection(target, types);
+    }
+
+    fn send_selection(
+        &mut self,
+        target: SelectionTarget,
+        mime_type: String,
+        fd: OwnedFd,
+        _seat: Seat<State>,
+        _from: &SelectionFromX11,
+    ) {
+        self.send_selection_from_x11(target, mime_type, fd);
+    }
+}
+
+impl State {
+    /// A selection is about to be somebody else's.
+    pub(crate) fn selection_owner_changes(
+        &mut self,
+        target: SelectionTarget,
+        owner: Option<ClientOrigin>,
+        types: Option<Vec<String>>,
+    ) {
+        let focus = self.keyboard_focus();
         let focused = focus.as_ref().and_then(origin_of_surface);
-        let owner = self.selections.set_by.clone().or_else(|| focused.clone());
-        let owner = source.and(owner);
         if owner.is_some() && owner != focused {
             // Smithay offers it to the client with the focus as soon as this returns.
             match target {
@@ -60,20 +120,18 @@ impl SelectionHandler for State {
                 }
             }
         }
+        let selection = Selection { owner, types: types.unwrap_or_default() };
         match target {
-            SelectionTarget::Clipboard => self.selections.clipboard = owner,
-            SelectionTarget::Primary => self.selections.primary = owner,
+            SelectionTarget::Clipboard => self.selections.clipboard = selection,
+            SelectionTarget::Primary => self.selections.primary = selection,
         }
         // The data device may have been kept from this client because of the owner before.
-        let seat = self.seat.clone();
-        self.loop_handle.insert_idle(move |state| {
-            let focus = seat.get_keyboard().and_then(|keyboard| keyboard.current_focus());
+        self.loop_handle.insert_idle(|state| {
+            let focus = state.keyboard_focus();
             state.selection_focus_changed(focus.as_ref());
         });
     }
-}
 
-impl State {
     /// Whether something is being dragged.
     pub fn is_dragging(&self) -> bool {
         self.selections.drag.is_some()
@@ -95,9 +153,13 @@ impl State {
         set_data_device_focus(
             &self.display_handle,
             &self.seat,
-            allowed(&self.selections.clipboard),
+            allowed(&self.selections.clipboard.owner),
         );
-        set_primary_focus(&self.display_handle, &self.seat, allowed(&self.selections.primary));
+        set_primary_focus(
+            &self.display_handle,
+            &self.seat,
+            allowed(&self.selections.primary.owner),
+        );
     }
 }
 

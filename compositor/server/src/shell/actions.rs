@@ -28,7 +28,7 @@ impl State {
             (Action::Nothing | Action::TakeShortcuts, _) | (_, None) => {}
             (Action::Close, Some(id)) => {
                 if let Some(window) = self.windows.get(id) {
-                    window.toplevel().send_close();
+                    window.close();
                 }
             }
             (Action::Maximize, Some(id)) => self.toggle_extent(id, Extent::Maximized),

@@ -3,11 +3,11 @@
 use smithay::{reexports::wayland_server::protocol::wl_surface::WlSurface, utils::SERIAL_COUNTER};
 
 use super::window::Window;
-use crate::state::State;
+use crate::{handlers::keyboard_focus::KeyboardFocus, state::State};
 
 impl State {
     /// Give the keyboard to whom it belongs: to the locker of a locked session, to a panel that
-    /// insists on it or was clicked, else to the active window.
+    /// insists on it or was clicked, to a launcher of X11, else to the active window.
     pub(crate) fn refresh_keyboard_focus(&mut self) {
         let owner = self.keyboard_owner();
         if let Some(keyboard) = self.seat.get_keyboard()
@@ -16,6 +16,12 @@ impl State {
             keyboard.set_focus(self, owner, SERIAL_COUNTER.next_serial());
             self.refresh_pointer_constraint();
         }
+    }
+
+    /// The surface that has the keyboard.
+    pub(crate) fn keyboard_focus(&self) -> Option<WlSurface> {
+        let focus = self.seat.get_keyboard()?.current_focus()?;
+        Some(focus.wl_surface().clone())
     }
 
     /// A panel was clicked: it has the keyboard from now on if it wants it.
@@ -32,11 +38,20 @@ impl State {
         self.panels.keyboard_owner().is_some()
     }
 
-    fn keyboard_owner(&self) -> Option<WlSurface> {
+    fn keyboard_owner(&self) -> Option<KeyboardFocus> {
         if self.is_locked() {
-            return self.lock_keyboard_owner().cloned();
+            return self.lock_keyboard_owner().cloned().map(KeyboardFocus::from);
         }
-        let window = || self.windows.active().map(Window::wl_surface);
-        self.panels.keyboard_owner().or_else(window).cloned()
+        let panel = self.panels.keyboard_owner().cloned().map(KeyboardFocus::from);
+        let window = || self.windows.active().map(focus_of);
+        panel.or_else(|| self.unmanaged_keyboard_owner()).or_else(window)
+    }
+}
+
+fn focus_of(window: &Window) -> KeyboardFocus {
+    let surface = window.wl_surface().clone();
+    match window.x11() {
+        Some(window) => KeyboardFocus::x11(surface, window.x11().clone()),
+        None => surface.into(),
     }
 }

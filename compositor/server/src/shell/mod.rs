@@ -8,6 +8,7 @@ pub mod layers;
 pub mod lock;
 pub mod placement;
 pub mod popups;
+pub mod role;
 pub mod stack;
 mod stage;
 pub mod window;
