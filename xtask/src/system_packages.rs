@@ -20,6 +20,9 @@ pub(crate) const BUILD: &[&str] = &[
     "libgbm-dev",
 ];
 
+/// X11 programs of the display domain, and the server that they need there.
+pub(crate) const X11: &[&str] = &["xwayland", "xterm", "xclip"];
+
 /// To run the compositor: it makes keymaps.
 pub(crate) const RUN: &[&str] = &["xkb-data"];
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::Context;
 
 use crate::step::{self, Outcome, Verdict};
-use crate::system_packages::{self, BUILD, LAB, PROGRAMS, RUN, SCREEN, TEST, TOOLS};
+use crate::system_packages::{self, BUILD, LAB, PROGRAMS, RUN, SCREEN, TEST, TOOLS, X11};
 use crate::test_counts::{Counts, summaries};
 use crate::{lab, paths, screen};
 
@@ -21,7 +21,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     // All at once and first: two steps cannot install at the same time.
     let for_lab = if lab::impossible().is_none() { LAB } else { &[] };
     let for_screen = if screen::impossible().is_none() { SCREEN } else { &[] };
-    system_packages::provide(&[BUILD, RUN, TEST, PROGRAMS, TOOLS, for_lab, for_screen])?;
+    system_packages::provide(&[BUILD, RUN, TEST, PROGRAMS, TOOLS, X11, for_lab, for_screen])?;
     println!("logs are in {}", paths::shown(&paths::logs()));
     let begun = Instant::now();
     let protocols = protocols()?;

@@ -26,6 +26,8 @@ pub struct RunningProgram(Rc<Cell<Option<ExitStatus>>>);
 pub struct Surroundings {
     /// The name of the Wayland socket.
     pub socket: String,
+    /// Where X11 programs connect, if they can run.
+    pub x11_display: Option<String>,
     /// How many files they may have open.
     pub limit: InheritedLimit,
 }
@@ -36,6 +38,11 @@ impl Surroundings {
         command.env("XDG_CURRENT_DESKTOP", DESKTOP).env("XDG_SESSION_TYPE", "wayland");
         // It is for the compositor to say that it is ready.
         command.env_remove("NOTIFY_SOCKET");
+        match &self.x11_display {
+            Some(display) => command.env("DISPLAY", display),
+            // That of another session would show the program's windows there.
+            None => command.env_remove("DISPLAY"),
+        };
         self.limit.give_to(command);
         unblock_signals(command);
     }

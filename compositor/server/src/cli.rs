@@ -43,6 +43,10 @@ pub struct Cli {
     #[arg(long, value_name = "NAME")]
     pub socket: Option<SocketName>,
 
+    /// Do not let X11 programs in; else Xwayland is started when the first one comes
+    #[arg(long)]
+    pub no_xwayland: bool,
+
     /// Show the windows of a domain, reached at this address; may be given more than once
     ///
     /// The address is `shm:PATH`, or on Xen `xen:NUMBER` or `xen:NAME`, as `xl list` shows them;
@@ -170,6 +174,9 @@ impl Cli {
         }
         if let Some(socket) = &self.socket {
             config.socket = Some(socket.clone());
+        }
+        if self.no_xwayland {
+            config.xwayland = config::XwaylandWanted(false);
         }
         let in_file = config.domains.len();
         for argument in &self.domains {

@@ -168,7 +168,8 @@ impl State {
     fn hit(&self, point: Point<f64, Logical>) -> Option<Hit> {
         let smallest = self.outputs.smallest_size();
         let windows = self.windows.as_slice();
-        hit_test(windows, &self.panels, &self.theme, &self.outputs, smallest, point)
+        let unmanaged = self.xwayland.unmanaged();
+        hit_test(windows, unmanaged, &self.panels, &self.theme, &self.outputs, smallest, point)
     }
 
     /// The surface under a point. While something is dragged, other domains do not notice.
@@ -180,7 +181,9 @@ impl State {
             return self.lock_under(point);
         }
         match self.hit(point)? {
-            Hit::Surface { surface, location, .. } | Hit::Panel { surface, location, .. } => {
+            Hit::Surface { surface, location, .. }
+            | Hit::Panel { surface, location, .. }
+            | Hit::Unmanaged { surface, location } => {
                 let dragging = self.selections.drag.as_ref();
                 let seen =
                     dragging.is_none_or(|from| Some(from) == origin_of_surface(&surface).as_ref());
@@ -213,12 +216,13 @@ impl State {
             }
             None => location,
         };
+        // To whom the pointer is with. Xwayland would add it to where the pointer enters.
+        pointer.relative_motion(self, self.pointer_focus.clone(), &relative);
         let focus = self.surface_under(location);
         self.pointer_focus.clone_from(&focus);
         let event = MotionEvent { location, serial: SERIAL_COUNTER.next_serial(), time };
         let before = std::mem::replace(&mut self.pointer_location, location);
-        pointer.motion(self, focus.clone(), &event);
-        pointer.relative_motion(self, focus, &relative);
+        pointer.motion(self, focus, &event);
         pointer.frame(self);
         self.refresh_pointer_constraint();
         if self.is_locked() {
@@ -311,6 +315,8 @@ impl State {
             None => self.focus_window(None),
             Some(Hit::Panel { panel, .. }) => self.focus_panel(&panel),
             Some(Hit::Surface { window, .. }) => self.focus_window(Some(window)),
+            // The menu's own window keeps the focus.
+            Some(Hit::Unmanaged { .. }) => {}
             Some(Hit::Frame { window, part }) => {
                 self.focus_window(Some(window));
                 if button != LEFT_BUTTON {
@@ -324,7 +330,7 @@ impl State {
                     }
                     FramePart::Close => {
                         if let Some(window) = self.windows.get(window) {
-                            window.toplevel().send_close();
+                            window.close();
                         }
                     }
                     FramePart::Inside => {}
@@ -413,6 +419,7 @@ impl State {
                 self.focus_window(Some(window));
             }
             Some(Hit::Panel { panel, .. }) => self.focus_panel(&panel),
+            Some(Hit::Unmanaged { .. }) => {}
             None => self.focus_window(None),
         }
     }

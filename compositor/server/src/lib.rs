@@ -30,3 +30,4 @@ pub mod shell;
 pub mod state;
 pub mod title;
 pub mod trust;
+pub mod xwayland;

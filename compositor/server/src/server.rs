@@ -4,7 +4,7 @@ use std::{
     env, io,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use calloop::signals::{Signal, Signals};
@@ -33,6 +33,27 @@ pub struct Server {
     pub state: State,
     event_loop: EventLoop<'static, State>,
     control: Option<ControlSocket>,
+}
+
+/// How long the end waits for Xwayland's.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl Drop for Server {
+    /// Smithay's window manager for X11 keeps the event loop, and with it all sockets, until Xwayland is
+    /// gone.
+    fn drop(&mut self) {
+        if !self.state.end_xwayland() {
+            return;
+        }
+        let until = Instant::now() + PATIENCE;
+        while self.state.xwayland_runs() && Instant::now() < until {
+            if let Err(error) = self.dispatch(Some(until.saturating_duration_since(Instant::now())))
+            {
+                tracing::debug!(%error, "the end of Xwayland is not awaited");
+                return;
+            }
+        }
+    }
 }
 
 /// Why no socket could be opened.

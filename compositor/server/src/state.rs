@@ -57,6 +57,7 @@ use smithay::{
         viewporter::ViewporterState,
         virtual_keyboard::VirtualKeyboardManagerState,
         xdg_activation::XdgActivationState,
+        xwayland_shell::XWaylandShellState,
     },
 };
 use smithay_hyper_dmabuf::HyperDmabufState;
@@ -86,6 +87,7 @@ use crate::{
         gate::{OlderVersions, newest_of},
         notes::Notes,
     },
+    xwayland::Xwayland,
 };
 
 /// Bytes of events that a client may leave unread beside what its socket holds, before it is cut
@@ -114,6 +116,8 @@ pub struct State {
     /// All windows.
     pub windows: WindowStack,
     pub(crate) guests: Guests,
+    /// X11 programs of the display domain.
+    pub(crate) xwayland: Xwayland,
     /// Let clients commit a buffer before they have acknowledged the first configure. Only for
     /// WLCS, whose own client does so up to version 1.5.
     pub forgive_unconfigured_buffers: bool,
@@ -187,6 +191,7 @@ pub(crate) struct Protocols {
     pub(crate) hyper_dmabuf: HyperDmabufState,
     pub(crate) xdg_shell: XdgShellState,
     pub(crate) activation: XdgActivationState,
+    pub(crate) xwayland_shell: XWaylandShellState,
     pub(crate) foreign_toplevel_list: ForeignToplevelListState,
     pub(crate) shortcuts_inhibit: KeyboardShortcutsInhibitState,
     pub(crate) layer_shell: WlrLayerShellState,
@@ -275,6 +280,7 @@ impl State {
             session_lock: SessionLockManagerState::new::<State, _>(&handle, is_trusted),
             idle_notifier: IdleNotifierState::new(&handle, loop_handle.clone()),
             activation: XdgActivationState::new::<State>(&handle),
+            xwayland_shell: XWaylandShellState::new::<State>(&handle),
             foreign_toplevel_list: ForeignToplevelListState::new_with_filter::<State>(
                 &handle, is_trusted,
             ),
@@ -340,6 +346,7 @@ impl State {
             display_handle: handle,
             windows: WindowStack::default(),
             guests: Guests::default(),
+            xwayland: Xwayland::default(),
             forgive_unconfigured_buffers: false,
             clock,
             protocols,
@@ -409,6 +416,7 @@ impl State {
     /// What has to happen at the end of every turn of the event loop.
     pub fn end_turn(&mut self) {
         self.popups.cleanup();
+        self.tend_xwayland();
         self.refresh_pointer_focus();
         if std::mem::take(&mut self.idle_inhibition_due) {
             self.refresh_idle_inhibition();

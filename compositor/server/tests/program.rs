@@ -2,7 +2,10 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    os::unix::net::{UnixDatagram, UnixStream},
+    os::unix::{
+        fs::PermissionsExt,
+        net::{UnixDatagram, UnixStream},
+    },
     path::Path,
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
@@ -185,6 +188,68 @@ fn windows_are_focused_moved_and_closed() {
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("there is no window"), "{text}");
     assert!(text.lines().any(|line| line.ends_with("active  two")), "{text}");
+}
+
+#[test]
+fn xwayland_is_started_anew_after_it_was_killed() {
+    let directory = tempfile::tempdir().unwrap();
+    let window = |title| format!("xterm -T {title} -e sleep 60 2>/dev/null &");
+    let wait = |title| format!("until {CONTROL} windows | grep -q {title}; do sleep 0.05; done;");
+    let gone = |title| format!("while {CONTROL} windows | grep -q {title}; do sleep 0.05; done;");
+    let script = [
+        "test $(pgrep -c -P $PPID Xwayland) = 0 || exit 1;".to_owned(),
+        window("one"),
+        wait("one"),
+        "pkill -KILL -P $PPID Xwayland || exit 2;".to_owned(),
+        gone("one"),
+        window("two"),
+        wait("two"),
+        format!("{CONTROL} windows;"),
+        format!("{CONTROL} close $({CONTROL} windows | sed -n 's/^\\([0-9]*\\) .* two$/\\1/p');"),
+        gone("two"),
+    ]
+    .join("\n");
+    let (code, text) = run(compositor(directory.path()).args(["--", "bash", "-c", &script]));
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("(local, X11)"), "{text}");
+    assert!(text.contains("the next X11 program starts it anew"), "{text}");
+    let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// One warning, and everything else works.
+#[test]
+fn without_xwayland_there_are_no_x11_programs() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = format!("echo \"display: <$DISPLAY>\"; {CONTROL} windows");
+    let program = ["--", "/bin/sh", "-c", &script];
+    let mut missing = compositor(directory.path());
+    missing.args(program).env("PATH", directory.path());
+    let mut unwanted = compositor(directory.path());
+    unwanted.arg("--no-xwayland").args(program);
+    for (mut command, warnings) in [(missing, 1), (unwanted, 0)] {
+        let (code, text) = run(command.env("DISPLAY", ":of-another-session"));
+        assert_eq!(code, Some(0), "{text}");
+        assert_eq!(text.matches("install the package xwayland").count(), warnings, "{text}");
+        assert!(text.contains("display: <>") && text.contains("TITLE"), "{text}");
+    }
+}
+
+/// What the program waits for is bounded, as are the tries.
+#[test]
+fn an_xwayland_that_cannot_start_rests() {
+    let directory = tempfile::tempdir().unwrap();
+    let broken = directory.path().join("Xwayland");
+    std::fs::write(&broken, "#!/bin/sh\nexit 1\n").unwrap();
+    std::fs::set_permissions(&broken, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", directory.path().display());
+    let mut command = compositor(directory.path());
+    command.env("PATH", path).args(["--", "sh", "-c", "timeout 5 xclip -out"]);
+    let (code, text) = run(&mut command);
+    assert_eq!(code, Some(124), "{text}");
+    assert!(text.contains("trying again in 2s"), "{text}");
+    // After 1 second, and 2 more.
+    assert_eq!(text.matches("Xwayland has not started").count(), 3, "{text}");
 }
 
 #[test]

@@ -65,7 +65,8 @@ fn run(
     let socket = server.listen()?;
     server.state.listen_for_domains()?;
     tracing::info!("clients connect with WAYLAND_DISPLAY={socket}");
-    let surroundings = Surroundings { socket, limit };
+    server.state.offer_x11();
+    let surroundings = Surroundings { socket, x11_display: server.state.x11_display(), limit };
     server.state.allow_programs(surroundings.clone());
     if is_session {
         server.state.begin_login_session(&surroundings).context("cannot begin the session")?;

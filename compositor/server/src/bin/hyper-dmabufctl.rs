@@ -267,7 +267,9 @@ fn print(cli: &Cli, answer: Answer) -> anyhow::Result<()> {
                 };
                 vec![
                     window.id.to_string(),
-                    window.domain.unwrap_or_else(|| "(local)".to_owned()),
+                    window
+                        .domain
+                        .unwrap_or(if window.x11 { "(local, X11)" } else { "(local)" }.to_owned()),
                     window.app_id,
                     format!("{}x{}+{}+{}", place.width, place.height, place.x, place.y),
                     state.to_owned(),

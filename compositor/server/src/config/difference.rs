@@ -76,6 +76,7 @@ pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
     };
     note(old.renderer != new.renderer, Change::AtNextStart("renderer"));
     note(old.devices != new.devices, Change::AtNextStart("device"));
+    note(old.xwayland != new.xwayland, Change::AtNextStart("xwayland"));
     note(old.socket != new.socket, Change::AtNextStart("socket"));
     note(old.background != new.background, Change::Background);
     note(old.frame != new.frame || old.identity != new.identity, Change::Frames);

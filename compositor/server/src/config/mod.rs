@@ -46,6 +46,8 @@ pub struct Config {
     pub background: Background,
     /// Whether the cursor is drawn; when not set, where there is a screen to see it on.
     pub cursor: Option<bool>,
+    /// Whether X11 programs of the display domain can run.
+    pub xwayland: XwaylandWanted,
     /// Window frames.
     pub frame: FrameConfig,
     /// Where it is told whose window has the focus.
@@ -69,6 +71,17 @@ pub struct Config {
     /// Which other domains are shown, each by its own name and a free colour.
     pub any_domain: Option<AnyDomain>,
 }
+/// Whether X11 programs of the display domain can run: they can if nothing is said, since that costs
+/// nothing before the first one comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct XwaylandWanted(pub bool);
+
+impl Default for XwaylandWanted {
+    fn default() -> Self {
+        XwaylandWanted(true)
+    }
+}
+
 /// Window frames.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -183,6 +183,9 @@ pub struct WindowReport {
     pub id: u64,
     /// The name of its domain; nothing for a local window.
     pub domain: Option<String>,
+    /// Whether its program speaks X11.
+    #[serde(default)]
+    pub x11: bool,
     /// The name of the application, cleaned.
     pub app_id: String,
     /// The title, cleaned.

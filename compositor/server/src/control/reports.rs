@@ -21,6 +21,7 @@ impl State {
         let report = |window: &crate::shell::window::Window| WindowReport {
             id: window.id().0,
             domain: window.origin().domain().map(|domain| domain.name.clone()),
+            x11: window.x11().is_some(),
             app_id: window.app_id().to_owned(),
             title: window.title().to_owned(),
             geometry: window.client_area().into(),

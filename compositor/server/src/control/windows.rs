@@ -25,7 +25,7 @@ impl State {
                 let id = self.known_window(id)?.id();
                 self.bring_window(id);
             }
-            WindowRequest::Close { id } => self.known_window(id)?.toplevel().send_close(),
+            WindowRequest::Close { id } => self.known_window(id)?.close(),
             WindowRequest::Move { id, to } => {
                 let window = self.known_window(id)?;
                 if window.extent() != Extent::Floating {

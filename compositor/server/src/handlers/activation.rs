@@ -65,8 +65,8 @@ impl State {
             focus.client().is_some_and(|client| data.client_id == Some(client.id()))
         };
         let keyboard = self.seat.get_keyboard();
-        let keyboard =
-            keyboard.filter(|it| it.current_focus().is_some_and(|focus| is_asking(&focus)));
+        let keyboard = keyboard
+            .filter(|it| it.current_focus().is_some_and(|focus| is_asking(focus.wl_surface())));
         let pointer = self.seat.get_pointer();
         let pointer = pointer.filter(|it| {
             let focus = it.current_focus();

@@ -28,6 +28,7 @@ use smithay::{
         },
         viewporter::{ViewportState, ensure_viewport_valid},
     },
+    xwayland::XWaylandClientData,
 };
 
 use smithay_hyper_dmabuf::HyperDmabufState;
@@ -41,7 +42,10 @@ impl CompositorHandler for State {
     }
 
     fn client_compositor_state<'a>(&self, client: &'a Client) -> &'a CompositorClientState {
-        // Every client enters through `State::insert_client`, which gives it this data.
+        if let Some(xwayland) = client.get_data::<XWaylandClientData>() {
+            return &xwayland.compositor_state;
+        }
+        // Every other client enters through `State::insert_client`, which gives it this data.
         &client.get_data::<ClientState>().expect("every client has its data").compositor
     }
 

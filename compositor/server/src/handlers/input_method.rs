@@ -19,7 +19,7 @@ use smithay::{
 };
 
 use super::limits;
-use crate::state::State;
+use crate::{shell::window::Window, state::State};
 
 impl InputMethodHandler for State {
     fn new_popup(&mut self, surface: PopupSurface) {
@@ -43,7 +43,7 @@ impl InputMethodHandler for State {
 
     fn parent_geometry(&self, parent: &WlSurface) -> Rectangle<i32, Logical> {
         let window = self.windows.by_surface(parent);
-        window.map(|window| window.surface().geometry()).unwrap_or_default()
+        window.map(Window::geometry).unwrap_or_default()
     }
 }
 

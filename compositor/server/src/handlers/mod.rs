@@ -10,6 +10,7 @@ mod delegated;
 mod foreign_toplevel;
 mod idle;
 mod input_method;
+pub mod keyboard_focus;
 mod layer_shell;
 pub mod limits;
 mod output;
@@ -25,5 +26,5 @@ mod xdg_decoration;
 mod xdg_shell;
 mod xdg_wm_base;
 
-pub(crate) use data_device::SelectionOwners;
+pub(crate) use data_device::{SelectionFromX11, SelectionOwners};
 pub(crate) use pointer_constraints::Held;

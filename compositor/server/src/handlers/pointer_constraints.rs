@@ -77,7 +77,7 @@ impl State {
             return;
         }
         self.pointer_taken_from = None;
-        let keyboard = self.seat.get_keyboard().and_then(|keyboard| keyboard.current_focus());
+        let keyboard = self.keyboard_focus();
         let mut root = surface.clone();
         while let Some(parent) = get_parent(&root) {
             root = parent;

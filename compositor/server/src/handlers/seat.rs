@@ -5,10 +5,11 @@ use smithay::{
     reexports::wayland_server::protocol::wl_surface::WlSurface,
 };
 
+use super::keyboard_focus::KeyboardFocus;
 use crate::state::State;
 
 impl SeatHandler for State {
-    type KeyboardFocus = WlSurface;
+    type KeyboardFocus = KeyboardFocus;
     type PointerFocus = WlSurface;
     type TouchFocus = WlSurface;
 
@@ -16,7 +17,8 @@ impl SeatHandler for State {
         &mut self.protocols.seat
     }
 
-    fn focus_changed(&mut self, _seat: &Seat<State>, focused: Option<&WlSurface>) {
+    fn focus_changed(&mut self, _seat: &Seat<State>, focused: Option<&KeyboardFocus>) {
+        let focused = focused.map(KeyboardFocus::wl_surface);
         self.hide_selections(focused);
         self.selection_focus_changed(focused);
         self.shortcuts_focus_changed(focused);

@@ -28,7 +28,7 @@ impl KeyboardShortcutsInhibitHandler for State {
 
 impl State {
     fn inhibitor(&self) -> Option<KeyboardShortcutsInhibitor> {
-        let focus = self.seat.get_keyboard()?.current_focus()?;
+        let focus = self.keyboard_focus()?;
         self.seat
             .keyboard_shortcuts_inhibitor_for_surface(&focus)
             .filter(KeyboardShortcutsInhibitor::is_active)

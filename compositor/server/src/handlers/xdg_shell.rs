@@ -147,7 +147,7 @@ impl State {
     fn may_grab(&self, popup: &PopupSurface) -> bool {
         let popup = popup.wl_surface();
         let same = |surface: WlSurface| surface.id().same_client_as(&popup.id());
-        let keyboard = self.seat.get_keyboard().and_then(|keyboard| keyboard.current_focus());
+        let keyboard = self.keyboard_focus();
         let pointer = self.seat.get_pointer().and_then(|pointer| pointer.current_focus());
         keyboard.is_some_and(same) || is_trusted_surface(popup) && pointer.is_some_and(same)
     }
@@ -218,7 +218,7 @@ impl XdgShellHandler for State {
             return;
         }
         let id = self.windows.next_id();
-        self.windows.push(Window::new(id, toplevel, origin));
+        self.windows.push(Window::new(id, toplevel.into(), origin));
     }
 
     fn new_popup(&mut self, popup: PopupSurface, _positioner: PositionerState) {
@@ -254,7 +254,7 @@ impl XdgShellHandler for State {
             popup.send_popup_done();
             return;
         }
-        let result = self.popups.grab_popup(chain.root, popups::kind(&popup), &seat, serial);
+        let result = self.popups.grab_popup(chain.root.into(), popups::kind(&popup), &seat, serial);
         let mut grab = match result {
             Ok(grab) => grab,
             Err(error) => {

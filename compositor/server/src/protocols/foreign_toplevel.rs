@@ -263,7 +263,7 @@ impl Dispatch<ZwlrForeignToplevelHandleV1, WindowId> for State {
             Request::SetMinimized => state.minimize_window(id),
             Request::UnsetMinimized if window.is_minimized() => state.bring_window(id),
             Request::Activate { .. } => state.bring_window(id),
-            Request::Close => window.toplevel().send_close(),
+            Request::Close => window.close(),
             Request::SetRectangle { width, height, .. } if width < 0 || height < 0 => {
                 let message = format!("there is no rectangle of {width}x{height}");
                 handle.post_error(Error::InvalidRectangle, message);

@@ -28,6 +28,7 @@ use crate::{
         identity_bar::{self, IdentityBar},
     },
     shell::{layers::Panels, lock::Lock, popups, window::Window},
+    xwayland::unmanaged::Unmanaged,
 };
 
 render_elements! {
@@ -44,6 +45,8 @@ render_elements! {
 pub struct Scene<'a> {
     /// The windows, lowest first.
     pub windows: &'a [Window],
+    /// Menus and tooltips of X11 programs, lowest first.
+    pub unmanaged: &'a [Unmanaged],
     /// Panels, wallpapers and launchers.
     pub panels: &'a Panels,
     /// The look of frames.
@@ -146,6 +149,7 @@ where
         push_panels(renderer, scene, Layer::Top, &mut elements);
         &[Layer::Bottom, Layer::Background]
     };
+    push_unmanaged(renderer, scene, &mut elements);
     push_windows(renderer, scene, &mut elements);
     for layer in below_windows {
         push_panels(renderer, scene, *layer, &mut elements);
@@ -209,6 +213,18 @@ fn push_panels<R>(
     }
 }
 
+/// They lie above all windows: what belongs to one of them is not told.
+fn push_unmanaged<R>(renderer: &mut R, scene: &Scene<'_>, elements: &mut Vec<OutputElement<R>>)
+where
+    R: Renderer + ImportAll + ImportMem,
+    R::TextureId: Clone + Send + 'static,
+{
+    for window in scene.unmanaged.iter().rev() {
+        let pixels = scene.pixels(window.area());
+        push_surface(renderer, scene, window.wl_surface(), pixels.loc, pixels, elements);
+    }
+}
+
 fn push_windows<R>(renderer: &mut R, scene: &Scene<'_>, elements: &mut Vec<OutputElement<R>>)
 where
     R: Renderer + ImportAll + ImportMem,
@@ -226,7 +242,7 @@ where
         if style != FrameStyle::None {
             push_frame(renderer, scene, window, style, pixels, elements);
         }
-        let origin = pixels.loc - scene.distance(window.surface().geometry().loc);
+        let origin = pixels.loc - scene.distance(window.geometry().loc);
         push_surface(renderer, scene, window.wl_surface(), origin, pixels, elements);
     }
 }

@@ -331,6 +331,7 @@ impl State {
             ),
             identity_bar: self.bar_is_shown(view).then_some(&self.identity_bar),
             windows: self.windows.as_slice(),
+            unmanaged: self.xwayland.unmanaged(),
             theme: &self.theme,
             background: if self.is_locked() { Colour::BLACK } else { self.config.background.0 },
         };
@@ -367,6 +368,13 @@ impl State {
                 if self.outputs.showing(seen).is_some_and(|main| main.id == id) {
                     told.push(surface);
                 }
+            }
+        }
+        for window in self.unmanaged_windows().filter(|_| !locked) {
+            let (surface, seen) = (window.wl_surface(), window.area());
+            enter_or_leave(&view.output, surface, area.overlaps(seen));
+            if self.outputs.showing(seen).is_some_and(|main| main.id == id) {
+                told.push(surface.clone());
             }
         }
         let here = self.outputs.at(self.pointer_location).is_some_and(|main| main.id == id);
@@ -447,7 +455,7 @@ impl State {
             if main.is_some_and(|main| main.id != id) {
                 continue;
             }
-            window.surface().with_surfaces(&mut release);
+            window.with_root_surfaces(|root| with_surfaces_surface_tree(root, &mut release));
         }
         for client in clients {
             let display = self.display_handle.clone();

@@ -34,7 +34,7 @@ impl State {
             (Action::WholeScreen, Some(id)) => self.toggle_whole_screen(id),
             (Action::Close, Some(id)) => {
                 if let Some(window) = self.windows.get(id) {
-                    window.toplevel().send_close();
+                    window.close();
                 }
             }
             (Action::Maximize, Some(id)) => self.toggle_extent(id, Extent::Maximized),

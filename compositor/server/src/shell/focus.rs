@@ -6,28 +6,32 @@ use smithay::{
 };
 
 use super::window::Window;
-use crate::{client::party_of_surface, input::XKB_OFFSET, state::State};
+use crate::{
+    client::party_of_surface, handlers::keyboard_focus::KeyboardFocus, input::XKB_OFFSET,
+    state::State,
+};
 
 impl State {
     /// Give the keyboard to whom it belongs: to the locker of a locked session, to a panel that
-    /// insists on it or was clicked, else to the active window.
+    /// insists on it or was clicked, to a launcher of X11, else to the active window.
     pub(crate) fn refresh_keyboard_focus(&mut self) {
         let owner = self.keyboard_owner();
         let Some(keyboard) = self.seat.get_keyboard() else { return };
+        let surface = owner.as_ref().map(|owner| owner.wl_surface().clone());
         if keyboard.current_focus() == owner {
-            self.keyboard_goes_to = owner;
+            self.keyboard_goes_to = surface;
             return;
         }
-        if self.keyboard_goes_to != owner {
+        if self.keyboard_goes_to != surface {
             self.end_popup_grab(&keyboard);
-            self.let_go_of_keys(&keyboard, owner.as_ref());
-            self.keyboard_goes_to.clone_from(&owner);
+            self.let_go_of_keys(&keyboard, surface.as_ref());
+            self.keyboard_goes_to.clone_from(&surface);
         }
         // A menu that has grabbed the keyboard keeps it, as long as its owner would have it.
-        keyboard.set_focus(self, owner.clone(), SERIAL_COUNTER.next_serial());
+        keyboard.set_focus(self, owner, SERIAL_COUNTER.next_serial());
         self.refresh_pointer_constraint();
-        if let Some(owner) = owner {
-            self.give_shortcuts(&owner);
+        if let Some(surface) = surface {
+            self.give_shortcuts(&surface);
         }
     }
 
@@ -52,7 +56,7 @@ impl State {
     /// The keyboard goes to somebody else, who is not to hear which keys are held: whoever had it
     /// hears that they are let go, and nobody hears when they are.
     fn let_go_of_keys(&mut self, keyboard: &KeyboardHandle<State>, to: Option<&WlSurface>) {
-        let from = keyboard.current_focus().as_ref().and_then(party_of_surface);
+        let from = self.keyboard_focus().as_ref().and_then(party_of_surface);
         if from.is_some() && from == to.and_then(party_of_surface) {
             return;
         }
@@ -66,6 +70,12 @@ impl State {
             let serial = SERIAL_COUNTER.next_serial();
             keyboard.input_forward(self, code, KeyState::Released, serial, time, false);
         }
+    }
+
+    /// The surface that has the keyboard.
+    pub(crate) fn keyboard_focus(&self) -> Option<WlSurface> {
+        let focus = self.seat.get_keyboard()?.current_focus()?;
+        Some(focus.wl_surface().clone())
     }
 
     /// A panel was clicked: it has the keyboard from now on if it wants it.
@@ -82,11 +92,20 @@ impl State {
         self.panels.keyboard_owner().is_some()
     }
 
-    fn keyboard_owner(&self) -> Option<WlSurface> {
+    fn keyboard_owner(&self) -> Option<KeyboardFocus> {
         if self.is_locked() {
-            return self.lock_keyboard_owner().cloned();
+            return self.lock_keyboard_owner().cloned().map(KeyboardFocus::from);
         }
-        let window = || self.windows.active().map(Window::wl_surface);
-        self.panels.keyboard_owner().or_else(window).cloned()
+        let panel = self.panels.keyboard_owner().cloned().map(KeyboardFocus::from);
+        let window = || self.windows.active().map(focus_of);
+        panel.or_else(|| self.unmanaged_keyboard_owner()).or_else(window)
+    }
+}
+
+fn focus_of(window: &Window) -> KeyboardFocus {
+    let surface = window.wl_surface().clone();
+    match window.x11() {
+        Some(window) => KeyboardFocus::x11(surface, window.x11().clone()),
+        None => surface.into(),
     }
 }

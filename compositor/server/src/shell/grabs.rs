@@ -9,13 +9,13 @@ use smithay::{
         PointerInnerHandle, RelativeMotionEvent,
     },
     reexports::{
-        wayland_protocols::xdg::shell::server::xdg_toplevel::{ResizeEdge, State as ToplevelState},
+        wayland_protocols::xdg::shell::server::xdg_toplevel::ResizeEdge,
         wayland_server::protocol::wl_surface::WlSurface,
     },
     utils::{Logical, Point, Rectangle, Size},
 };
 
-use super::window::{GREATEST_SIDE, Resizing, WindowId};
+use super::window::{GREATEST_SIDE, WindowId};
 use crate::state::State;
 
 /// How much of a window stays on the output when it is moved to its edge.
@@ -99,25 +99,16 @@ impl WindowGrab {
             Drag::Resize(edges) => {
                 let (least, greatest) = window.size_limits();
                 let size = resized(self.initial.size, edges, delta, least, greatest);
-                window.set_resizing(Some(Resizing { edges, initial: self.initial, last: false }));
-                window.toplevel().with_pending_state(|pending| {
-                    pending.states.set(ToplevelState::Resizing);
-                    pending.size = Some(size);
-                });
-                window.toplevel().send_pending_configure();
+                window.resize(edges, self.initial, size);
             }
         }
         state.queue_redraw();
     }
 
     fn finish(&self, state: &mut State) {
-        let Drag::Resize(edges) = self.drag else { return };
-        if let Some(window) = state.windows.get_mut(self.window) {
-            window.set_resizing(Some(Resizing { edges, initial: self.initial, last: true }));
-            window.toplevel().with_pending_state(|pending| {
-                pending.states.unset(ToplevelState::Resizing);
-            });
-            window.toplevel().send_pending_configure();
+        let resized = matches!(self.drag, Drag::Resize(_));
+        if let Some(window) = state.windows.get_mut(self.window).filter(|_| resized) {
+            window.resizing_ends();
         }
     }
 }

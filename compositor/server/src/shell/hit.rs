@@ -19,6 +19,7 @@ use crate::{
         frame_decoration::{FrameStyle, FrameTheme},
         identity_bar,
     },
+    xwayland::unmanaged::Unmanaged,
 };
 
 /// How near to a corner the border resizes in both directions.
@@ -41,6 +42,13 @@ pub enum Hit {
         /// The panel's own surface.
         panel: WlSurface,
         /// Which surface of it, or of its popups.
+        surface: WlSurface,
+        /// Where its top left corner is.
+        location: Point<f64, Logical>,
+    },
+    /// A menu or a tooltip of an X11 program takes input there.
+    Unmanaged {
+        /// Which surface.
         surface: WlSurface,
         /// Where its top left corner is.
         location: Point<f64, Logical>,
@@ -70,6 +78,7 @@ pub enum FramePart {
 /// What lies under `point`.
 pub fn hit_test(
     windows: &[Window],
+    unmanaged: &[Unmanaged],
     panels: &Panels,
     theme: &FrameTheme,
     outputs: &Outputs,
@@ -88,7 +97,10 @@ pub fn hit_test(
     {
         return None;
     }
-    let window = || window_under(windows, theme, smallest_output, point);
+    let window = || {
+        unmanaged_under(unmanaged, point)
+            .or_else(|| window_under(windows, theme, smallest_output, point))
+    };
     let above = || {
         if fills_screen(windows, theme, outputs, here) {
             window().or_else(|| on(Layer::Top))
@@ -158,6 +170,15 @@ fn panel_under(panel: &Panel, point: Point<f64, Logical>) -> Option<Hit> {
     on_popup.or_else(on_panel).map(hit)
 }
 
+fn unmanaged_under(unmanaged: &[Unmanaged], point: Point<f64, Logical>) -> Option<Hit> {
+    unmanaged.iter().rev().find_map(|window| {
+        let location = window.area().loc;
+        let (surface, location) =
+            under_from_surface_tree(window.wl_surface(), point, location, WindowSurfaceType::ALL)?;
+        Some(Hit::Unmanaged { surface, location: location.to_f64() })
+    })
+}
+
 /// `windows` are given lowest first.
 fn window_under(
     windows: &[Window],
@@ -196,7 +217,7 @@ fn client_under(window: &Window, point: Point<f64, Logical>) -> Option<Hit> {
     if !area.to_f64().contains(point) {
         return None;
     }
-    let origin = area.loc - window.surface().geometry().loc;
+    let origin = area.loc - window.geometry().loc;
     match under_from_surface_tree(window.wl_surface(), point, origin, WindowSurfaceType::ALL) {
         Some(found) => Some(surface_hit(window, found)),
         None => Some(Hit::Frame { window: window.id(), part: FramePart::Inside }),

@@ -10,6 +10,7 @@ pub mod layers;
 pub mod lock;
 pub mod placement;
 pub mod popups;
+pub mod role;
 pub mod stack;
 mod stage;
 pub mod window;

@@ -1,8 +1,6 @@
 //! All windows in the order in which they lie on each other.
 
-use smithay::{
-    desktop::Window as Surface, reexports::wayland_server::protocol::wl_surface::WlSurface,
-};
+use smithay::reexports::wayland_server::protocol::wl_surface::WlSurface;
 
 use super::window::{Window, WindowId};
 use crate::client::ClientOrigin;
@@ -115,10 +113,5 @@ impl WindowStack {
     /// How many windows come from there.
     pub fn count_from(&self, origin: &ClientOrigin) -> usize {
         self.windows.iter().filter(|window| window.origin() == origin).count()
-    }
-
-    /// Smithay's windows, lowest first.
-    pub fn surfaces(&self) -> impl Iterator<Item = &Surface> {
-        self.windows.iter().map(Window::surface)
     }
 }

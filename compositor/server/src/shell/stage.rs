@@ -27,7 +27,7 @@ impl State {
         match mapping {
             Some(Mapping::Mapped) => {
                 // Only one whose early buffer was forgiven was not told yet.
-                if !window.toplevel().is_initial_configure_sent() {
+                if window.awaits_first_configure() {
                     window.send_first_configure(Size::from((bounds.w, bounds.h)));
                 }
                 self.window_mapped(id);
@@ -35,7 +35,7 @@ impl State {
             Some(Mapping::Unmapped) => self.focus_topmost(),
             None => {
                 // After an unmapping, too, the client begins again with a commit without a buffer.
-                if !window.is_mapped() && !window.toplevel().is_initial_configure_sent() {
+                if !window.is_mapped() && window.awaits_first_configure() {
                     window.send_first_configure(Size::from((bounds.w, bounds.h)));
                 }
             }
@@ -56,6 +56,9 @@ impl State {
     pub(crate) fn area_of(&self, root: &WlSurface) -> Option<Rectangle<i32, Logical>> {
         let owner = self.owner_of(root);
         let of_output = |id| self.outputs.get(id).map(OutputView::area);
+        if let Some(area) = self.unmanaged_area(&owner) {
+            return Some(area);
+        }
         if let Some(output) = self.lock.as_ref().and_then(|lock| lock.output_of(&owner)) {
             return of_output(output);
         }
@@ -107,9 +110,11 @@ impl State {
             .collect();
         let parent = window.parent().and_then(|parent| self.windows.by_surface(&parent));
         let parent = parent.filter(|parent| parent.is_visible());
-        let place = match parent.map(|parent| parent.outer_area(&self.theme)) {
-            Some(parent) => placement::place_over(area, parent, outer.size),
-            None => {
+        let wanted = self.windows.get(id).and_then(Window::wanted_place);
+        let place = match (wanted, parent.map(|parent| parent.outer_area(&self.theme))) {
+            (Some(wanted), _) => placement::clamp(area, outer.size, wanted),
+            (None, Some(parent)) => placement::place_over(area, parent, outer.size),
+            (None, None) => {
                 self.placed_windows += 1;
                 placement::place(area, &obstacles, outer.size, self.placed_windows - 1)
             }
@@ -192,8 +197,10 @@ impl State {
     pub fn focus_window(&mut self, id: Option<WindowId>) {
         let mut changed = false;
         self.panels.clicked(None);
+        self.unmanaged_lose_keyboard();
         if let Some(id) = id {
             self.windows.raise(id);
+            self.raise_in_x11(id);
         }
         for window in self.windows.iter_mut() {
             let active = Some(window.id()) == id;

@@ -1,28 +1,20 @@
 //! One window: a client's toplevel, where it lies, and the frame around it.
 
 use smithay::{
-    backend::renderer::utils::with_renderer_surface_state,
-    desktop::{PopupManager, Window as Surface},
-    reexports::{
-        wayland_protocols::xdg::{
-            decoration::zv1::server::zxdg_toplevel_decoration_v1::Mode,
-            shell::server::xdg_toplevel::State as ToplevelState,
-        },
-        wayland_server::protocol::wl_surface::WlSurface,
-    },
+    desktop::PopupManager,
+    reexports::wayland_server::protocol::wl_surface::WlSurface,
     utils::{Logical, Point, Rectangle, Size},
-    wayland::{
-        compositor::with_states,
-        shell::xdg::{SurfaceCachedState, ToplevelSurface, XdgToplevelSurfaceData},
-    },
 };
 
+use super::role::Role;
 use crate::{
     client::ClientOrigin,
+    handlers::limits,
     render::frame_decoration::{FrameDecoration, FrameStyle, FrameText, FrameTheme},
     shell::grabs::ResizeEdges,
     title,
     trust::consent::Consent,
+    xwayland::window::X11Window,
 };
 
 /// Names a window for as long as the compositor runs.
@@ -83,8 +75,7 @@ pub const GREATEST_SIDE: i32 = 16_384;
 #[derive(Debug)]
 pub struct Window {
     id: WindowId,
-    surface: Surface,
-    toplevel: ToplevelSurface,
+    role: Role,
     origin: ClientOrigin,
     title: String,
     app_id: String,
@@ -112,22 +103,21 @@ pub struct Window {
 
 /// A change of size whose result is awaited.
 #[derive(Clone, Copy, Debug)]
-pub struct Resizing {
+struct Resizing {
     /// The edges that move.
-    pub edges: ResizeEdges,
+    edges: ResizeEdges,
     /// The client's pixels before.
-    pub initial: Rectangle<i32, Logical>,
+    initial: Rectangle<i32, Logical>,
     /// The pointer has let go; the next size is the last.
-    pub last: bool,
+    last: bool,
 }
 
 impl Window {
     /// A window that has nothing to show yet.
-    pub fn new(id: WindowId, toplevel: ToplevelSurface, origin: ClientOrigin) -> Window {
+    pub fn new(id: WindowId, role: Role, origin: ClientOrigin) -> Window {
         Window {
             id,
-            surface: Surface::new_wayland_window(toplevel.clone()),
-            toplevel,
+            role,
             origin,
             title: String::new(),
             app_id: String::new(),
@@ -152,24 +142,40 @@ impl Window {
         self.id
     }
 
-    /// Smithay's window.
-    pub fn surface(&self) -> &Surface {
-        &self.surface
-    }
-
-    /// The client's toplevel.
-    pub fn toplevel(&self) -> &ToplevelSurface {
-        &self.toplevel
-    }
-
-    /// The toplevel's surface.
+    /// The surface with the client's pixels.
     pub fn wl_surface(&self) -> &WlSurface {
-        self.toplevel.wl_surface()
+        self.role.wl_surface()
+    }
+
+    /// The part of that surface that is the window; shadows are not.
+    pub fn geometry(&self) -> Rectangle<i32, Logical> {
+        self.role.geometry()
+    }
+
+    /// The X11 window that it is, if its program speaks X11.
+    pub fn x11(&self) -> Option<&X11Window> {
+        match &self.role {
+            Role::Xdg(_) => None,
+            Role::X11(window) => Some(window),
+        }
+    }
+
+    /// The X11 window that it is, to change what is known of it.
+    pub(crate) fn x11_mut(&mut self) -> Option<&mut X11Window> {
+        match &mut self.role {
+            Role::Xdg(_) => None,
+            Role::X11(window) => Some(window),
+        }
     }
 
     /// The surface of the window that it belongs to, if it is a dialogue.
     pub fn parent(&self) -> Option<WlSurface> {
-        self.toplevel.parent()
+        self.role.parent()
+    }
+
+    /// Ask the client to close it.
+    pub fn close(&self) {
+        self.role.close();
     }
 
     /// Where its client comes from.
@@ -231,18 +237,8 @@ impl Window {
     }
 
     /// Tell the client whether anybody sees what it draws.
-    fn tell_suspended(&mut self) {
-        let suspended = self.minimized || !self.workspace_shown;
-        self.toplevel.with_pending_state(|state| {
-            if suspended {
-                state.states.set(ToplevelState::Suspended);
-            } else {
-                state.states.unset(ToplevelState::Suspended);
-            }
-        });
-        if self.toplevel.is_initial_configure_sent() {
-            self.toplevel.send_pending_configure();
-        }
+    fn tell_suspended(&self) {
+        self.role.tell_suspended(self.minimized || !self.workspace_shown);
     }
 
     /// Whether it has the focus.
@@ -272,6 +268,7 @@ impl Window {
                     (false, None) => FrameStyle::Whole,
                 }
             }
+            (_, ClientOrigin::Local) if !self.role.wants_frame() => FrameStyle::None,
             _ => FrameStyle::Whole,
         }
     }
@@ -290,7 +287,7 @@ impl Window {
 
     /// Where the client's pixels lie. Nothing of the client is drawn outside.
     pub fn client_area(&self) -> Rectangle<i32, Logical> {
-        let size = self.surface.geometry().size;
+        let size = self.geometry().size;
         let side = |length: i32| length.clamp(1, GREATEST_SIDE);
         Rectangle::new(self.location, Size::from((side(size.w), side(size.h))))
     }
@@ -304,6 +301,7 @@ impl Window {
     pub fn move_to(&mut self, location: Point<i32, Logical>) {
         self.placed = true;
         self.location = location;
+        self.role.tell_place(location);
     }
 
     /// Call `each` with the toplevel's surface and those of its popups.
@@ -316,16 +314,8 @@ impl Window {
 
     /// Take over title and application name from the client. Whether either has changed.
     pub fn read_names(&mut self) -> bool {
-        let (title, app_id) = with_states(self.wl_surface(), |states| {
-            states
-                .data_map
-                .get::<XdgToplevelSurfaceData>()
-                .and_then(|data| data.lock().ok())
-                .map(|data| (data.title.clone(), data.app_id.clone()))
-                .unwrap_or_default()
-        });
-        let (title, app_id) =
-            (title::clean(&title.unwrap_or_default()), title::clean(&app_id.unwrap_or_default()));
+        let (title, app_id) = self.role.names();
+        let (title, app_id) = (title::clean(&title), title::clean(&app_id));
         let changed = (&title, &app_id) != (&self.title, &self.app_id);
         (self.title, self.app_id) = (title, app_id);
         changed
@@ -350,10 +340,8 @@ impl Window {
 
     /// The client committed. Whether the window began or ceased to have something to show.
     pub fn committed(&mut self) -> Option<Mapping> {
-        self.surface.on_commit();
-        let has_buffer =
-            with_renderer_surface_state(self.wl_surface(), |state| state.buffer().is_some())
-                .unwrap_or(false);
+        self.role.committed();
+        let has_buffer = limits::has_buffer(self.wl_surface());
         let was_mapped = std::mem::replace(&mut self.mapped, has_buffer);
         self.keep_corner();
         match (was_mapped, has_buffer) {
@@ -367,21 +355,40 @@ impl Window {
     fn keep_corner(&mut self) {
         let Some(resizing) = self.resizing else { return };
         let size = self.client_area().size;
+        let before = self.location;
         if resizing.edges.left {
             self.location.x = resizing.initial.loc.x + resizing.initial.size.w - size.w;
         }
         if resizing.edges.top {
             self.location.y = resizing.initial.loc.y + resizing.initial.size.h - size.h;
         }
-        let resizing_state = self.toplevel.current_state().states.contains(ToplevelState::Resizing);
-        if resizing.last && !resizing_state {
+        if self.location != before {
+            self.role.tell_place(self.location);
+        }
+        if resizing.last && self.role.has_resized() {
             self.resizing = None;
         }
     }
 
-    /// Begin, go on with, or end a change of size.
-    pub fn set_resizing(&mut self, resizing: Option<Resizing>) {
-        self.resizing = resizing;
+    /// An edge is dragged: ask the client for this size.
+    pub fn resize(
+        &mut self,
+        edges: ResizeEdges,
+        initial: Rectangle<i32, Logical>,
+        size: Size<i32, Logical>,
+    ) {
+        self.resizing = Some(Resizing { edges, initial, last: false });
+        self.role.resize(size);
+    }
+
+    /// The edge was let go.
+    pub fn resizing_ends(&mut self) {
+        if let Some(resizing) = &mut self.resizing {
+            resizing.last = true;
+            if self.role.resizing_ends() {
+                self.resizing = None;
+            }
+        }
     }
 
     /// Whether it has a place on the screen from an earlier mapping: it appears there again.
@@ -398,29 +405,28 @@ impl Window {
     pub fn set_active(&mut self, active: bool) -> bool {
         let changed = self.active != active;
         self.active = active;
-        self.surface.set_activated(active);
-        if self.toplevel.is_initial_configure_sent() {
-            self.toplevel.send_pending_configure();
-        }
+        self.role.tell_active(active);
         changed
     }
 
     /// The least and greatest size that the client accepts; zero where it does not say.
     pub fn size_limits(&self) -> (Size<i32, Logical>, Size<i32, Logical>) {
-        with_states(self.wl_surface(), |states| {
-            let mut state = states.cached_state.get::<SurfaceCachedState>();
-            let state = state.current();
-            (state.min_size, state.max_size)
-        })
+        self.role.size_limits()
     }
 
-    /// Tell the client, for the first time, what it may be.
-    pub fn send_first_configure(&mut self, bounds: Size<i32, Logical>) {
-        self.toplevel.with_pending_state(|state| {
-            state.decoration_mode = Some(Mode::ServerSide);
-            state.bounds = Some(bounds);
-        });
-        self.toplevel.send_configure();
+    /// Where a person wanted it, frame and all, when its program was started.
+    pub fn wanted_place(&self) -> Option<Point<i32, Logical>> {
+        self.role.wanted_place()
+    }
+
+    /// Whether the client waits to be told, for the first time, what the window may be.
+    pub fn awaits_first_configure(&self) -> bool {
+        self.role.awaits_first_configure()
+    }
+
+    /// Tell it.
+    pub fn send_first_configure(&self, bounds: Size<i32, Logical>) {
+        self.role.send_first_configure(bounds);
     }
 
     /// Fill the output, or return from there.
@@ -446,34 +452,11 @@ impl Window {
             Extent::Fullscreen => Some(room.output),
         };
         let target = room.map(|room| theme.inner(room, self.frame_style(theme)));
-        let size = match target.or(self.floating) {
-            Some(area) => {
-                self.location = area.loc;
-                Some(area.size)
-            }
-            None => None,
-        };
-        self.toplevel.with_pending_state(|state| {
-            let tiled = |half| extent == Extent::Tiled(half);
-            for (wanted, flag) in [
-                (extent == Extent::Maximized, ToplevelState::Maximized),
-                (extent == Extent::Fullscreen, ToplevelState::Fullscreen),
-                (tiled(Half::Left), ToplevelState::TiledLeft),
-                (tiled(Half::Right), ToplevelState::TiledRight),
-                (matches!(extent, Extent::Tiled(_)), ToplevelState::TiledTop),
-                (matches!(extent, Extent::Tiled(_)), ToplevelState::TiledBottom),
-            ] {
-                if wanted {
-                    state.states.set(flag);
-                } else {
-                    state.states.unset(flag);
-                }
-            }
-            state.size = size;
-        });
-        if self.toplevel.is_initial_configure_sent() {
-            self.toplevel.send_configure();
+        let area = target.or(self.floating);
+        if let Some(area) = area {
+            self.location = area.loc;
         }
+        self.role.tell_extent(extent, area);
     }
 }
 

@@ -13,7 +13,7 @@ use smithay::{
             RegistrationToken,
             timer::{TimeoutAction, Timer},
         },
-        wayland_server::{Client, Resource, protocol::wl_surface::WlSurface},
+        wayland_server::{Client, Resource},
     },
     wayland::selection::data_device::set_data_device_focus,
 };
@@ -67,10 +67,6 @@ pub(super) fn note(origin: &ClientOrigin, text: String) -> Note {
 }
 
 impl State {
-    pub(super) fn keyboard_focus(&self) -> Option<WlSurface> {
-        self.seat.get_keyboard()?.current_focus()
-    }
-
     /// The domain of the window that has the keyboard.
     pub(super) fn keyboard_origin(&self) -> Option<ClientOrigin> {
         self.keyboard_focus().as_ref().and_then(origin_of_surface)

@@ -208,7 +208,11 @@ fn a_shortcut_starts_a_program() {
     let line = format!("run echo $WAYLAND_DISPLAY > {}", pipe.display());
     let mut server = server_with("640x400", &format!("[keys]\n\"Super+a\" = \"{line}\"\n"));
     let limit = hyper_dmabuf_compositor::descriptors::raise_limit();
-    server.state.allow_programs(Surroundings { socket: "wayland-77".to_owned(), limit });
+    server.state.allow_programs(Surroundings {
+        socket: "wayland-77".to_owned(),
+        x11_display: None,
+        limit,
+    });
     press(&mut server, &[SUPER, A]);
     assert_eq!(std::fs::read_to_string(&pipe).unwrap(), "wayland-77\n");
 }
