@@ -23,8 +23,8 @@ pub(crate) const BUILD: &[&str] = &[
 /// To run the compositor: it makes keymaps.
 pub(crate) const RUN: &[&str] = &["xkb-data"];
 
-/// To check the protocol (wayland-scanner) and the compositor's conformance (WLCS), to set outputs, and
-/// to draw by OpenGL ES.
+/// To check the protocol (wayland-scanner) and the compositor's conformance (WLCS), to set outputs, to
+/// draw by OpenGL ES, and to have cursors.
 pub(crate) const TEST: &[&str] = &[
     "libwayland-bin",
     "wlcs",
@@ -33,6 +33,7 @@ pub(crate) const TEST: &[&str] = &[
     "libegl-mesa0",
     "libgles2",
     "libgl1-mesa-dri",
+    "adwaita-icon-theme",
 ];
 
 /// Unmodified Wayland programs, for the tests of the proxy to run, and desktops to be nested in.

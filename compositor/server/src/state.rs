@@ -74,7 +74,7 @@ use crate::{
         self, capture::Captures, foreign_toplevel::ForeignToplevels,
         output_management::OutputManagement,
     },
-    render::{cursor::Cursor, frame_decoration::FrameTheme},
+    render::{cursor::Cursor, cursor_theme::CursorTheme, frame_decoration::FrameTheme},
     shell::{homes::Homes, layers::Panels, lock::Lock, stack::WindowStack},
 };
 
@@ -238,6 +238,11 @@ impl State {
         handle.set_default_max_buffer_size(MOST_UNREAD);
         let (mut backend, found) = Backend::start(kind, &config, &loop_handle)?;
         let show_cursor = config.cursor.unwrap_or_else(|| backend.shows_cursor());
+        // Pictures without a screen are the same on every machine, unless a theme is asked for.
+        let cursor_theme = match &config.cursor_theme {
+            Some(name) => Some(CursorTheme::new(name, config.cursor_size)),
+            None => (!matches!(backend, Backend::Headless(_))).then(CursorTheme::of_environment),
+        };
         let clock = Clock::<Monotonic>::new();
         let mut seat_state = SeatState::new();
         let seat = new_seat(&mut seat_state, &handle, &config)?;
@@ -339,7 +344,7 @@ impl State {
             selections: SelectionOwners::default(),
             captures: Captures::default(),
             foreign_toplevels: ForeignToplevels::default(),
-            cursor: Cursor::new(show_cursor),
+            cursor: Cursor::new(show_cursor, cursor_theme),
             backend,
             xdg_surface_in_request: None,
             region_rectangles: HashMap::new(),

@@ -222,16 +222,15 @@ fn push_cursor<R>(
     let greatest = |size| Rectangle::new(tip, scene.pixels(Rectangle::from_size(size)).size);
     match cursor.look(scene.scale) {
         CursorLook::Hidden => {}
-        CursorLook::Arrow(arrow) => {
-            let kind = Kind::Cursor;
+        CursorLook::Image { image, hotspot } => {
             match MemoryRenderBufferRenderElement::from_buffer(
                 renderer,
-                tip.to_f64(),
-                arrow,
+                (tip - hotspot).to_f64(),
+                image,
                 None,
                 None,
                 None,
-                kind,
+                Kind::Cursor,
             ) {
                 Ok(element) => elements.push(element.into()),
                 Err(error) => tracing::error!(?error, "cannot draw the cursor"),
@@ -240,7 +239,8 @@ fn push_cursor<R>(
         CursorLook::Surface { surface, hotspot, size } => {
             let mut area = greatest(size);
             area.loc -= scene.distance(hotspot);
-            push_surface(renderer, scene, surface, area.loc, area, elements);
+            let kind = Kind::Cursor;
+            push_surface_of(kind, renderer, scene, surface, area.loc, area, elements);
         }
     }
     if let Some((icon, size)) = cursor.dragged() {
@@ -260,14 +260,24 @@ fn push_surface<R>(
     R: Renderer + ImportAll + ImportMem,
     R::TextureId: Clone + 'static,
 {
-    let drawn: Vec<WaylandSurfaceRenderElement<R>> = render_elements_from_surface_tree(
-        renderer,
-        surface,
-        location,
-        scene.scale,
-        1.0,
-        Kind::Unspecified,
-    );
+    let kind = Kind::Unspecified;
+    push_surface_of(kind, renderer, scene, surface, location, area, elements);
+}
+
+fn push_surface_of<R>(
+    kind: Kind,
+    renderer: &mut R,
+    scene: &Scene<'_>,
+    surface: &WlSurface,
+    location: Point<i32, Physical>,
+    area: Rectangle<i32, Physical>,
+    elements: &mut Vec<OutputElement<R>>,
+) where
+    R: Renderer + ImportAll + ImportMem,
+    R::TextureId: Clone + 'static,
+{
+    let drawn: Vec<WaylandSurfaceRenderElement<R>> =
+        render_elements_from_surface_tree(renderer, surface, location, scene.scale, 1.0, kind);
     elements.extend(
         drawn
             .into_iter()
