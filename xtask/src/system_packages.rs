@@ -27,7 +27,7 @@ pub(crate) const X11: &[&str] = &["xwayland", "xterm", "xclip"];
 pub(crate) const RUN: &[&str] = &["xkb-data"];
 
 /// To check the protocol (wayland-scanner), the compositor's conformance (WLCS) and the files of a login
-/// session, to set outputs, and to draw by OpenGL ES.
+/// session, to set outputs, to draw by OpenGL ES, and to have cursors.
 pub(crate) const TEST: &[&str] = &[
     "libwayland-bin",
     "wlcs",
@@ -38,6 +38,7 @@ pub(crate) const TEST: &[&str] = &[
     "libegl-mesa0",
     "libgles2",
     "libgl1-mesa-dri",
+    "adwaita-icon-theme",
 ];
 
 /// Unmodified Wayland programs, for the tests of the proxy to run, and desktops to be nested in.

@@ -78,7 +78,10 @@ use crate::{
         output_management::OutputManagement,
     },
     reload::ReadConfig,
-    render::{cursor::Cursor, frame_decoration::FrameTheme, identity_bar::IdentityBar},
+    render::{
+        cursor::Cursor, cursor_theme::CursorTheme, frame_decoration::FrameTheme,
+        identity_bar::IdentityBar,
+    },
     shell::{homes::Homes, layers::Panels, lock::Lock, stack::WindowStack},
     trust::{
         account::Counted,
@@ -259,6 +262,11 @@ impl State {
         handle.set_default_max_buffer_size(MOST_UNREAD);
         let (mut backend, found) = Backend::start(kind, &config, &loop_handle)?;
         let show_cursor = config.cursor.unwrap_or_else(|| backend.shows_cursor());
+        // Pictures without a screen are the same on every machine, unless a theme is asked for.
+        let cursor_theme = match &config.cursor_theme {
+            Some(name) => Some(CursorTheme::new(name, config.cursor_size)),
+            None => (!matches!(backend, Backend::Headless(_))).then(CursorTheme::of_environment),
+        };
         let clock = Clock::<Monotonic>::new();
         let mut seat_state = SeatState::new();
         let seat = keyboard::new_seat(&mut seat_state, &handle, &config.keyboard)?;
@@ -371,7 +379,7 @@ impl State {
             crossing: Crossing::default(),
             captures: Captures::default(),
             foreign_toplevels: ForeignToplevels::default(),
-            cursor: Cursor::new(show_cursor),
+            cursor: Cursor::new(show_cursor, cursor_theme),
             identity_bar: IdentityBar::default(),
             identity_bar_due: true,
             notes: Notes::default(),

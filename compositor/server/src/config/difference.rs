@@ -76,6 +76,8 @@ pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
     };
     note(old.renderer != new.renderer, Change::AtNextStart("renderer"));
     note(old.devices != new.devices, Change::AtNextStart("device"));
+    let theme = |config: &Config| (config.cursor_theme.clone(), config.cursor_size);
+    note(theme(old) != theme(new), Change::AtNextStart("cursor_theme"));
     note(old.xwayland != new.xwayland, Change::AtNextStart("xwayland"));
     note(old.socket != new.socket, Change::AtNextStart("socket"));
     note(old.background != new.background, Change::Background);

@@ -46,6 +46,10 @@ pub struct Config {
     pub background: Background,
     /// Whether the cursor is drawn; when not set, where there is a screen to see it on.
     pub cursor: Option<bool>,
+    /// The theme of cursors; when not set, that of `XCURSOR_THEME` where there is a screen.
+    pub cursor_theme: Option<String>,
+    /// The size of its cursors in pixels of windows.
+    pub cursor_size: Option<u32>,
     /// Whether X11 programs of the display domain can run.
     pub xwayland: XwaylandWanted,
     /// Window frames.

@@ -1,13 +1,15 @@
-//! The cursor: the client's while the pointer is over it, else an arrow of our own.
+//! The cursor: the client's while the pointer is over it, else one of the theme, and where that has none
+//! an arrow of our own.
 
 use smithay::{
     backend::{allocator::Fourcc, renderer::element::memory::MemoryRenderBuffer},
-    input::pointer::{CursorImageStatus, CursorImageSurfaceData},
+    input::pointer::{CursorIcon, CursorImageStatus, CursorImageSurfaceData},
     reexports::wayland_server::protocol::wl_surface::WlSurface,
-    utils::{IsAlive, Logical, Point, Rectangle, Size, Transform},
+    utils::{IsAlive, Logical, Physical, Point, Rectangle, Size, Transform},
     wayland::compositor::with_states,
 };
 
+use super::cursor_theme::CursorTheme;
 use crate::state::State;
 
 /// The greatest width and height of a cursor that is drawn.
@@ -45,20 +47,25 @@ pub struct Cursor {
     pub icon: Option<WlSurface>,
     /// Whether it is drawn at all.
     pub shown: bool,
+    theme: Option<CursorTheme>,
     /// The arrow at each scale of an output.
     arrows: Vec<(f64, MemoryRenderBuffer)>,
 }
 
 impl Cursor {
     /// An arrow, drawn or not.
-    pub fn new(shown: bool) -> Cursor {
-        Cursor { status: CursorImageStatus::default_named(), icon: None, shown, arrows: Vec::new() }
+    pub fn new(shown: bool, theme: Option<CursorTheme>) -> Cursor {
+        let status = CursorImageStatus::default_named();
+        Cursor { status, icon: None, shown, theme, arrows: Vec::new() }
     }
 
     /// Draw the arrow for outputs of these scales, unless that was done before.
     pub fn prepare(&mut self, scales: &[f64]) {
         if !self.shown {
             return;
+        }
+        if let (Some(theme), Some(icon)) = (&mut self.theme, named(&self.status)) {
+            theme.prepare(icon, scales);
         }
         self.arrows.retain(|(scale, _)| scales.contains(scale));
         for scale in scales {
@@ -98,8 +105,13 @@ pub struct CursorView<'a> {
 pub enum CursorLook<'a> {
     /// Like nothing.
     Hidden,
-    /// Our own arrow, which points with its upper left corner.
-    Arrow(&'a MemoryRenderBuffer),
+    /// Like this picture.
+    Image {
+        /// Its pixels, which are the output's.
+        image: &'a MemoryRenderBuffer,
+        /// Which of them points.
+        hotspot: Point<i32, Physical>,
+    },
     /// As a client has drawn it.
     Surface {
         /// By this surface.
@@ -120,9 +132,14 @@ impl CursorView<'_> {
                 let size = Size::from((GREATEST_CURSOR, GREATEST_CURSOR));
                 CursorLook::Surface { surface, hotspot: hotspot(surface), size }
             }
-            // Without a theme, all shapes are the arrow.
-            CursorImageStatus::Surface(_) | CursorImageStatus::Named(_) => {
-                self.cursor.arrow(scale).map_or(CursorLook::Hidden, CursorLook::Arrow)
+            status @ (CursorImageStatus::Surface(_) | CursorImageStatus::Named(_)) => {
+                let theme = self.cursor.theme.as_ref().zip(named(status));
+                let of_theme = theme.and_then(|(theme, icon)| theme.image(icon, scale));
+                if let Some(image) = of_theme {
+                    return CursorLook::Image { image: &image.buffer, hotspot: image.hotspot };
+                }
+                let arrow = |image| CursorLook::Image { image, hotspot: Point::default() };
+                self.cursor.arrow(scale).map_or(CursorLook::Hidden, arrow)
             }
         }
     }
@@ -131,6 +148,15 @@ impl CursorView<'_> {
     pub fn dragged(&self) -> Option<(&WlSurface, Size<i32, Logical>)> {
         let icon = self.cursor.icon.as_ref().filter(|icon| icon.alive())?;
         Some((icon, Size::from((GREATEST_ICON, GREATEST_ICON))))
+    }
+}
+
+/// The shape that is shown where no client draws the cursor.
+fn named(status: &CursorImageStatus) -> Option<CursorIcon> {
+    match status {
+        CursorImageStatus::Named(icon) => Some(*icon),
+        CursorImageStatus::Surface(surface) if !surface.alive() => Some(CursorIcon::Default),
+        _ => None,
     }
 }
 

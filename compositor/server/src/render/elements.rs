@@ -102,7 +102,7 @@ impl Scene<'_> {
                 area.loc -= self.distance(hotspot);
                 Some((surface, area))
             }
-            CursorLook::Hidden | CursorLook::Arrow(_) => None,
+            CursorLook::Hidden | CursorLook::Image { .. } => None,
         });
         let dragged = cursor.and_then(|cursor| {
             let (icon, size) = cursor.dragged()?;
@@ -306,15 +306,16 @@ fn push_cursor<R>(
     let tip = scene.point(cursor.location);
     match cursor.look(scene.scale) {
         CursorLook::Hidden => {}
-        CursorLook::Arrow(arrow) => {
-            push_memory(renderer, arrow, tip, Kind::Cursor, elements);
+        CursorLook::Image { image, hotspot } => {
+            push_memory(renderer, image, tip - hotspot, Kind::Cursor, elements);
         }
         CursorLook::Surface { .. } => {}
     }
     // What a domain has lent is drawn with its window.
     for (surface, area) in scene.lent() {
         if origin_of_surface(surface) == Some(ClientOrigin::Local) {
-            push_surface(renderer, scene, surface, area.loc, area, elements);
+            let kind = Kind::Cursor;
+            push_surface_of(kind, renderer, scene, surface, area.loc, area, elements);
         }
     }
 }
@@ -352,14 +353,24 @@ fn push_surface<R>(
     R: Renderer + ImportAll + ImportMem,
     R::TextureId: Clone + 'static,
 {
-    let drawn: Vec<WaylandSurfaceRenderElement<R>> = render_elements_from_surface_tree(
-        renderer,
-        surface,
-        location,
-        scene.scale,
-        1.0,
-        Kind::Unspecified,
-    );
+    let kind = Kind::Unspecified;
+    push_surface_of(kind, renderer, scene, surface, location, area, elements);
+}
+
+fn push_surface_of<R>(
+    kind: Kind,
+    renderer: &mut R,
+    scene: &Scene<'_>,
+    surface: &WlSurface,
+    location: Point<i32, Physical>,
+    area: Rectangle<i32, Physical>,
+    elements: &mut Vec<OutputElement<R>>,
+) where
+    R: Renderer + ImportAll + ImportMem,
+    R::TextureId: Clone + 'static,
+{
+    let drawn: Vec<WaylandSurfaceRenderElement<R>> =
+        render_elements_from_surface_tree(renderer, surface, location, scene.scale, 1.0, kind);
     elements.extend(
         drawn
             .into_iter()

@@ -1,6 +1,7 @@
 //! What is seen: the list of things to draw, the frames and their text, and when to draw.
 
 pub mod cursor;
+pub mod cursor_theme;
 pub mod elements;
 pub mod frame_decoration;
 pub mod identity_bar;
