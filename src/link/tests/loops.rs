@@ -29,7 +29,9 @@ fn a_display_in_calloop_serves_a_guest_in_a_thread() {
                 link.close(Reason::new(ReasonCode::Finished, "all done"));
             }
             LinkEvent::Closed { reason, .. } => ended = Some(reason),
-            LinkEvent::Opened { .. } => panic!("a guest is not connected to"),
+            LinkEvent::Opened { .. } | LinkEvent::Excess { .. } => {
+                panic!("a guest is not connected to")
+            }
         })
         .unwrap();
         (client.unwrap().join().unwrap(), ended.unwrap())

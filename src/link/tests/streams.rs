@@ -252,3 +252,32 @@ fn a_closed_stream_is_closed_for_the_app_even_if_somebody_else_holds_the_socket(
     app.set_nonblocking(true).unwrap();
     assert_eq!(pull(&app), None);
 }
+
+/// Lets a stream bring so many bytes.
+#[derive(Debug)]
+struct AtMost(usize);
+
+impl Meter for AtMost {
+    fn more(&mut self, bytes: &[u8]) -> bool {
+        let left = self.0.checked_sub(bytes.len());
+        self.0 = left.unwrap_or_default();
+        left.is_some()
+    }
+}
+
+#[test]
+fn who_brings_too_much_is_told_of_once_and_still_heard() {
+    let mut pair = Pair::unconnected(Limits::default(), Limits::default());
+    pair.display.set_meter(|| Box::new(AtMost(10)));
+    pair.settle();
+    pair.display_events.clear();
+    let (quiet, _, _quiet_end) = pair.open();
+    let (loud, id, end) = pair.open();
+    push(&quiet, b"ten bytes.");
+    for _ in 0..3 {
+        push(&loud, b"more than ten");
+        pair.settle();
+    }
+    assert!(matches!(pair.display_events[..], [LinkEvent::Excess { stream }] if stream == id));
+    assert_eq!(pull(&end).unwrap().len(), 39);
+}

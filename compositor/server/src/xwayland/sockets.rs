@@ -2,10 +2,10 @@
 //! goes behind it.
 
 use std::{
-    fs::{self, OpenOptions, Permissions},
-    io::{self, ErrorKind, Write},
+    fs::{self, Permissions},
+    io::{self, ErrorKind},
     os::{
-        fd::{AsFd, BorrowedFd},
+        fd::{AsFd, BorrowedFd, OwnedFd},
         unix::{
             fs::{DirBuilderExt, PermissionsExt},
             net::UnixListener,
@@ -15,7 +15,11 @@ use std::{
     process,
 };
 
-use rustix::process::{Pid, test_kill_process};
+use rustix::{
+    io::Errno,
+    net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType},
+    process::{Pid, test_kill_process},
+};
 
 /// Where X servers have their sockets, and where they mark the numbers of their displays as taken.
 const SOCKETS: &str = "/tmp/.X11-unix";
@@ -29,6 +33,8 @@ pub(super) struct X11Display {
     number: u32,
     listener: UnixListener,
     socket: PathBuf,
+    /// Nobody listens there: programs that try it first go on to the socket.
+    _abstract_name: OwnedFd,
     _lock: Lock,
 }
 
@@ -38,13 +44,20 @@ impl X11Display {
         prepare_directory(Path::new(SOCKETS))?;
         for number in NUMBERS {
             let Some(lock) = Lock::take(number)? else { continue };
+            let Some(abstract_name) = take_abstract_name(number)? else { continue };
             let socket = Path::new(SOCKETS).join(format!("X{number}"));
             // Whoever had this display and left its socket is gone: the lock says so.
             let _ = fs::remove_file(&socket);
             let listener = UnixListener::bind(&socket)?;
             // All X11 programs can read and steer each other: only this user's may come.
             fs::set_permissions(&socket, Permissions::from_mode(0o600))?;
-            return Ok(X11Display { number, listener, socket, _lock: lock });
+            return Ok(X11Display {
+                number,
+                listener,
+                socket,
+                _abstract_name: abstract_name,
+                _lock: lock,
+            });
         }
         Err(io::Error::new(ErrorKind::AddrInUse, "all numbers of displays are taken"))
     }
@@ -72,6 +85,20 @@ impl Drop for X11Display {
     }
 }
 
+/// Have the name of the display among the abstract ones, so that no other X server gets those who look
+/// there first. `None` if one has it, perhaps one that is about to end.
+fn take_abstract_name(number: u32) -> io::Result<Option<OwnedFd>> {
+    let name = format!("{SOCKETS}/X{number}");
+    let address = SocketAddrUnix::new_abstract_name(name.as_bytes())?;
+    let socket =
+        net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    match net::bind(&socket, &address) {
+        Ok(()) => Ok(Some(socket)),
+        Err(Errno::ADDRINUSE) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// As X servers make it, for all users: nobody takes away what is another's.
 fn prepare_directory(path: &Path) -> io::Result<()> {
     match fs::DirBuilder::new().mode(0o1777).create(path) {
@@ -90,13 +117,19 @@ impl Lock {
     /// `None` if another process has it.
     fn take(number: u32) -> io::Result<Option<Lock>> {
         let path = Path::new(LOCKS).join(format!(".X{number}-lock"));
+        // Whole when it appears, as X servers make theirs: they remove a lock that names nobody.
+        let draft = Path::new(LOCKS).join(format!(".tX{number}-lock.{}", process::id()));
+        fs::write(&draft, format!("{:>10}\n", process::id()))?;
+        let taken = Lock::link(&draft, path);
+        // It is nobody's but ours.
+        let _ = fs::remove_file(&draft);
+        taken
+    }
+
+    fn link(draft: &Path, path: PathBuf) -> io::Result<Option<Lock>> {
         for _ in 0..2 {
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(mut file) => {
-                    let lock = Lock(path);
-                    writeln!(file, "{:>10}", process::id())?;
-                    return Ok(Some(lock));
-                }
+            match fs::hard_link(draft, &path) {
+                Ok(()) => return Ok(Some(Lock(path))),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                     if !is_left_over(&path) || fs::remove_file(&path).is_err() {
                         return Ok(None);
@@ -119,5 +152,5 @@ impl Drop for Lock {
 fn is_left_over(lock: &Path) -> bool {
     let text = fs::read_to_string(lock).unwrap_or_default();
     let pid = text.trim().parse().ok().and_then(Pid::from_raw);
-    pid.is_some_and(|pid| test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
+    pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
 }
