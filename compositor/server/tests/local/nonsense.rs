@@ -535,7 +535,7 @@ fn text_inputs() {
     bystander.assert_unharmed("babble");
 }
 
-/// As many tokens as a client asks for, each made of the serial of its last click.
+/// As many tokens as are wanted, each asked for with this serial.
 fn tokens(client: &mut Client, server: &mut Server, serial: u32, count: usize) -> Vec<String> {
     let activation: XdgActivationV1 = client.bind(1);
     let asked: Vec<XdgActivationTokenV1> = (0..count)
