@@ -1,6 +1,6 @@
 //! What the compositor keeps of each Wayland client.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicU32};
 
 use hyper_dmabuf::grant::ForeignMemory;
 use smithay::{
@@ -51,6 +51,8 @@ pub struct ClientState {
     memory: Mutex<Option<Arc<dyn ForeignMemory>>>,
     /// What it has, which counts for its domain, too.
     account: Account,
+    /// Objects by which it hears of a seat's devices.
+    pub(crate) listeners: AtomicU32,
     /// It came by the socket of a sandbox.
     confined: bool,
 }
@@ -61,7 +63,8 @@ impl ClientState {
         let compositor = CompositorClientState::default();
         let memory = Mutex::new(memory);
         let account = Account::default();
-        ClientState { compositor, origin, memory, account, confined: false }
+        let listeners = AtomicU32::new(0);
+        ClientState { compositor, origin, memory, account, listeners, confined: false }
     }
 
     /// The same for one that came by the socket of a sandbox: it is not trusted.

@@ -1,6 +1,8 @@
 //! `wl_compositor`, `wl_subcompositor` and `wp_viewporter`, with a filter in front that keeps every
 //! number and every list from a client within bounds.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use smithay::{
     backend::renderer::{
         BufferType, buffer_type,
@@ -23,8 +25,8 @@ use smithay::{
     wayland::{
         compositor::{
             CompositorClientState, CompositorHandler, CompositorState, Damage, RegionUserData,
-            SubsurfaceUserData, SurfaceAttributes, SurfaceUserData, add_pre_commit_hook,
-            get_parent, is_sync_subsurface, with_states,
+            SubsurfaceUserData, SurfaceAttributes, SurfaceData, SurfaceUserData,
+            add_pre_commit_hook, get_parent, is_sync_subsurface, with_states,
         },
         viewporter::{ViewportState, ensure_viewport_valid},
     },
@@ -62,6 +64,7 @@ impl CompositorHandler for State {
     }
 
     fn commit(&mut self, surface: &WlSurface) {
+        with_states(surface, WaitingCommits::end);
         let mut root = surface.clone();
         while let Some(parent) = get_parent(&root) {
             root = parent;
@@ -128,6 +131,9 @@ fn before_commit(state: &mut State, _display: &DisplayHandle, surface: &WlSurfac
     if limits::attaches_buffer(surface) {
         state.refuse_unconfigured_buffer(surface);
     }
+    if !is_sync_subsurface(surface) && !with_states(surface, WaitingCommits::begin) {
+        limits::exceeded(surface, "too many commits of a surface wait");
+    }
     with_states(surface, |states| {
         let mut attributes = states.cached_state.get::<SurfaceAttributes>();
         let damage = &mut attributes.pending().damage;
@@ -137,6 +143,27 @@ fn before_commit(state: &mut State, _display: &DisplayHandle, surface: &WlSurfac
             *damage = vec![Damage::Buffer(all)];
         }
     });
+}
+
+/// How many commits of a surface have not taken effect. Those of a subsurface that waits for its parent
+/// are one with the parent's.
+#[derive(Default)]
+struct WaitingCommits(AtomicU32);
+
+impl WaitingCommits {
+    /// One more waits. Whether so many may.
+    fn begin(states: &SurfaceData) -> bool {
+        let waiting = states.data_map.get_or_insert_threadsafe(WaitingCommits::default);
+        waiting.0.fetch_add(1, Ordering::Relaxed) < limits::MOST_WAITING_COMMITS
+    }
+
+    /// One has taken effect, perhaps one that was not counted.
+    fn end(states: &SurfaceData) {
+        if let Some(WaitingCommits(waiting)) = states.data_map.get() {
+            let fewer = waiting.load(Ordering::Relaxed).saturating_sub(1);
+            waiting.store(fewer, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Dispatch<WlCompositor, ()> for State {

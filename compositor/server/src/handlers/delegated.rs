@@ -2,7 +2,6 @@
 //! their protocols is decided at the [gate](crate::trust::gate).
 
 use smithay::{
-    input::SeatState,
     reexports::{
         wayland_protocols::{
             wp::{
@@ -36,16 +35,7 @@ use smithay::{
                     zwp_locked_pointer_v1::ZwpLockedPointerV1,
                     zwp_pointer_constraints_v1::ZwpPointerConstraintsV1,
                 },
-                pointer_gestures::zv1::server::{
-                    zwp_pointer_gesture_hold_v1::ZwpPointerGestureHoldV1,
-                    zwp_pointer_gesture_pinch_v1::ZwpPointerGesturePinchV1,
-                    zwp_pointer_gesture_swipe_v1::ZwpPointerGestureSwipeV1,
-                    zwp_pointer_gestures_v1::ZwpPointerGesturesV1,
-                },
-                presentation_time::server::{
-                    wp_presentation::WpPresentation,
-                    wp_presentation_feedback::WpPresentationFeedback,
-                },
+                presentation_time::server::wp_presentation_feedback::WpPresentationFeedback,
                 primary_selection::zv1::server::{
                     zwp_primary_selection_device_manager_v1::ZwpPrimarySelectionDeviceManagerV1,
                     zwp_primary_selection_device_v1::ZwpPrimarySelectionDeviceV1,
@@ -56,10 +46,8 @@ use smithay::{
                 },
                 single_pixel_buffer::v1::server::wp_single_pixel_buffer_manager_v1::WpSinglePixelBufferManagerV1,
                 tablet::zv2::server::{
-                    zwp_tablet_manager_v2::ZwpTabletManagerV2, zwp_tablet_seat_v2::ZwpTabletSeatV2,
                     zwp_tablet_tool_v2::ZwpTabletToolV2, zwp_tablet_v2::ZwpTabletV2,
                 },
-                text_input::zv3::server::zwp_text_input_manager_v3::ZwpTextInputManagerV3,
                 viewporter::server::wp_viewporter::WpViewporter,
             },
             xdg::{
@@ -77,9 +65,8 @@ use smithay::{
             Weak, delegate_dispatch,
             protocol::{
                 wl_buffer::WlBuffer, wl_callback::WlCallback, wl_data_device::WlDataDevice,
-                wl_data_device_manager::WlDataDeviceManager, wl_keyboard::WlKeyboard,
-                wl_output::WlOutput, wl_pointer::WlPointer, wl_seat::WlSeat,
-                wl_subcompositor::WlSubcompositor, wl_surface::WlSurface, wl_touch::WlTouch,
+                wl_data_device_manager::WlDataDeviceManager, wl_output::WlOutput,
+                wl_subcompositor::WlSubcompositor, wl_surface::WlSurface,
             },
         },
     },
@@ -96,20 +83,15 @@ use smithay::{
         },
         output::{OutputManagerState, OutputUserData, XdgOutputUserData},
         pointer_constraints::{PointerConstraintUserData, PointerConstraintsState},
-        pointer_gestures::{PointerGestureUserData, PointerGesturesState},
-        presentation::{PresentationFeedbackState, PresentationState},
+        presentation::PresentationFeedbackState,
         relative_pointer::{RelativePointerManagerState, RelativePointerUserData},
-        seat::{KeyboardUserData, PointerUserData, SeatUserData, TouchUserData},
         selection::{
             data_device::{DataDeviceState, DataDeviceUserData},
             primary_selection::{PrimaryDeviceUserData, PrimarySelectionState},
         },
         shell::xdg::{ToplevelSurface, dialog::XdgDialogState},
         single_pixel_buffer::{SinglePixelBufferState, SinglePixelBufferUserData},
-        tablet_manager::{
-            TabletManagerState, TabletSeatUserData, TabletToolUserData, TabletUserData,
-        },
-        text_input::TextInputManagerState,
+        tablet_manager::{TabletManagerState, TabletToolUserData, TabletUserData},
         viewporter::ViewporterState,
         xdg_activation::{ActivationTokenData, XdgActivationState},
     },
@@ -146,22 +128,13 @@ delegated! {
     PointerConstraintsState: ZwpPointerConstraintsV1: (),
         ZwpConfinedPointerV1: PointerConstraintUserData<State>,
         ZwpLockedPointerV1: PointerConstraintUserData<State>;
-    PointerGesturesState: ZwpPointerGesturesV1: (),
-        ZwpPointerGestureHoldV1: PointerGestureUserData<State>,
-        ZwpPointerGesturePinchV1: PointerGestureUserData<State>,
-        ZwpPointerGestureSwipeV1: PointerGestureUserData<State>;
-    PresentationState: WpPresentation: u32;
     PresentationFeedbackState: WpPresentationFeedback: ();
     PrimarySelectionState: ZwpPrimarySelectionDeviceManagerV1: (),
         ZwpPrimarySelectionDeviceV1: PrimaryDeviceUserData;
     RelativePointerManagerState: ZwpRelativePointerManagerV1: (),
         ZwpRelativePointerV1: RelativePointerUserData<State>;
-    SeatState<State>: WlSeat: SeatUserData<State>, WlPointer: PointerUserData<State>,
-        WlKeyboard: KeyboardUserData<State>, WlTouch: TouchUserData<State>;
     SinglePixelBufferState: WpSinglePixelBufferManagerV1: (), WlBuffer: SinglePixelBufferUserData;
-    TabletManagerState: ZwpTabletManagerV2: (), ZwpTabletSeatV2: TabletSeatUserData,
-        ZwpTabletToolV2: TabletToolUserData, ZwpTabletV2: TabletUserData;
-    TextInputManagerState: ZwpTextInputManagerV3: ();
+    TabletManagerState: ZwpTabletToolV2: TabletToolUserData, ZwpTabletV2: TabletUserData;
     ViewporterState: WpViewporter: ();
     XdgActivationState: XdgActivationV1: (), XdgActivationTokenV1: ActivationTokenData;
     XdgDialogState: XdgWmDialogV1: (), XdgDialogV1: ToplevelSurface;

@@ -18,7 +18,7 @@ use smithay::{
     },
 };
 
-use super::limits;
+use super::{limits, listeners};
 use crate::{shell::window::Window, state::State};
 
 impl InputMethodHandler for State {
@@ -85,6 +85,7 @@ impl Dispatch<ZwpTextInputV3, TextInputUserData> for State {
         input: &ZwpTextInputV3,
         data: &TextInputUserData,
     ) {
+        listeners::end(input);
         <TextInputManagerState as Dispatch<ZwpTextInputV3, TextInputUserData, State>>::destroyed(
             state, client, input, data,
         );

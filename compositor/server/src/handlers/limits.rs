@@ -30,6 +30,13 @@ pub const MOST_REGION_RECTANGLES: u32 = 1024;
 pub const MOST_DAMAGE: usize = 256;
 /// Frame callbacks that wait for one surface.
 pub const MOST_CALLBACKS: usize = 1024;
+/// Presentation feedbacks that wait for one surface.
+pub const MOST_FEEDBACKS: usize = 1024;
+/// Commits of one surface that wait, for a fence or for the picture before to be seen: Smithay looks
+/// through all of them at each.
+pub const MOST_WAITING_COMMITS: u32 = 256;
+/// Objects by which one client hears of a seat's devices.
+pub const MOST_LISTENERS: u32 = 1024;
 /// Kinds of content that one source of a selection or a drag offers.
 pub const MOST_KINDS: usize = 256;
 /// Bytes in the name of one.

@@ -12,9 +12,11 @@ mod identity;
 mod layers;
 mod limits;
 mod lock;
+mod nonsense;
 mod outputs;
 mod reload;
 mod statistics;
+mod timing;
 mod toplevels;
 mod windows;
 
