@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use fixture::{App, Direct, Display, Pattern, Program, Socket, X11App, assert_looks_like};
 use hyper_dmabuf_compositor::control::messages::{WindowReport, WindowRequest};
@@ -56,9 +56,17 @@ impl Desk {
         let find = move |windows: Vec<WindowReport>| {
             windows.into_iter().find(|it| it.mapped && it.title == title && is_it(it))
         };
-        let found = find.clone();
-        self.display.wait_until(title, move |state| found(state.window_reports()).is_some());
-        find(self.display.windows()).expect("it was there")
+        // Kept at the moment it is found: X11 windows get another surface whenever they are shown.
+        let found = Arc::new(Mutex::new(None));
+        let kept = Arc::clone(&found);
+        self.display.wait_until(title, move |state| {
+            let report = find(state.window_reports());
+            let is_there = report.is_some();
+            *kept.lock().expect("nobody panics") = report;
+            is_there
+        });
+        let report = found.lock().expect("nobody panics").take();
+        report.expect("it was waited for")
     }
 
     fn wait_until_gone(&self, title: &'static str) {
@@ -216,6 +224,12 @@ fn a_window_is_closed_and_shown_again() {
 #[test]
 fn what_is_copied_is_shared_with_local_programs() {
     let desk = Desk::start("320x240");
+    // Smithay's window manager learns of a selection when its owner changes, not of one that was there
+    // before it: Xwayland is to be ready.
+    let app = desk.app();
+    let window = app.window("First", 40, 40, ORANGE);
+    app.show(window);
+    desk.wait_for("First");
     for (option, primary) in [("clipboard", None), ("primary", Some("--primary"))] {
         let mut xclip = desk.command("xclip");
         xclip.args(["-selection", option, "-in", "-quiet"]).stdin(Stdio::piped());
