@@ -17,6 +17,7 @@ mod reload;
 mod statistics;
 mod toplevels;
 mod windows;
+mod xdg_foreign;
 
 use client::{Client, server, work};
 
