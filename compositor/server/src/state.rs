@@ -75,7 +75,7 @@ use crate::{
     outputs::Outputs,
     protocols::{
         self, capture::Captures, foreign_toplevel::ForeignToplevels,
-        output_management::OutputManagement,
+        output_management::OutputManagement, xdg_foreign::Exports,
     },
     reload::ReadConfig,
     render::{
@@ -162,6 +162,8 @@ pub struct State {
     pub(crate) crossing: Crossing,
     pub(crate) captures: Captures,
     pub(crate) foreign_toplevels: ForeignToplevels,
+    /// Windows that programs let others put dialogues over.
+    pub(crate) exports: Exports,
     pub(crate) cursor: Cursor,
     pub(crate) theme: FrameTheme,
     pub(crate) identity_bar: IdentityBar,
@@ -379,6 +381,7 @@ impl State {
             crossing: Crossing::default(),
             captures: Captures::default(),
             foreign_toplevels: ForeignToplevels::default(),
+            exports: Exports::default(),
             cursor: Cursor::new(show_cursor, cursor_theme),
             identity_bar: IdentityBar::default(),
             identity_bar_due: true,

@@ -336,6 +336,7 @@ impl XdgShellHandler for State {
 
     fn toplevel_destroyed(&mut self, toplevel: ToplevelSurface) {
         remember(toplevel.wl_surface(), None);
+        self.exports.window_destroyed(toplevel.wl_surface());
         self.window_destroyed(toplevel.wl_surface());
     }
 

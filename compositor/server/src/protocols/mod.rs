@@ -7,11 +7,17 @@ mod image_copy_capture;
 pub mod output_management;
 mod screencopy;
 mod virtual_pointer;
+pub(crate) mod xdg_foreign;
 
 use smithay::reexports::{
-    wayland_protocols::ext::{
-        image_capture_source::v1::server::ext_output_image_capture_source_manager_v1::ExtOutputImageCaptureSourceManagerV1,
-        image_copy_capture::v1::server::ext_image_copy_capture_manager_v1::ExtImageCopyCaptureManagerV1,
+    wayland_protocols::{
+        ext::{
+            image_capture_source::v1::server::ext_output_image_capture_source_manager_v1::ExtOutputImageCaptureSourceManagerV1,
+            image_copy_capture::v1::server::ext_image_copy_capture_manager_v1::ExtImageCopyCaptureManagerV1,
+        },
+        xdg::foreign::zv2::server::{
+            zxdg_exporter_v2::ZxdgExporterV2, zxdg_importer_v2::ZxdgImporterV2,
+        },
     },
     wayland_protocols_wlr::{
         foreign_toplevel::v1::server::zwlr_foreign_toplevel_manager_v1::ZwlrForeignToplevelManagerV1,
@@ -30,4 +36,6 @@ pub(crate) fn offer(display: &DisplayHandle) {
     display.create_global::<State, ZwlrVirtualPointerManagerV1, ()>(virtual_pointer::VERSION, ());
     display.create_global::<State, ExtOutputImageCaptureSourceManagerV1, ()>(1, ());
     display.create_global::<State, ExtImageCopyCaptureManagerV1, ()>(1, ());
+    display.create_global::<State, ZxdgExporterV2, ()>(1, ());
+    display.create_global::<State, ZxdgImporterV2, ()>(1, ());
 }

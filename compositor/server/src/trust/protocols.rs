@@ -144,6 +144,13 @@ pub static PROTOCOLS: &[Protocol] = {
             1,
             "the answer is always the display domain's frame",
         ),
+        row(Virtualised, "zxdg_exporter_v2", 1, "handles of a domain's windows are good within it"),
+        row(
+            Virtualised,
+            "zxdg_importer_v2",
+            1,
+            "knows the handles of the domain's own windows only",
+        ),
         whole(
             Denied,
             "ext_data_control_manager_v1",

@@ -19,6 +19,7 @@ mod statistics;
 mod timing;
 mod toplevels;
 mod windows;
+mod xdg_foreign;
 
 use client::{Client, server, work};
 
