@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use hyper_dmabuf_compositor::config::{DomainConfig, domain_colour};
 use hyper_dmabuf_compositor::domain::DomainAddress;
+use hyper_dmabuf_compositor::trust::consent::Consent;
 use tempfile::TempDir;
 
 /// The name of its socket for programs.
@@ -34,12 +35,11 @@ impl Guest {
 
     /// It as the compositor is told of it.
     pub(crate) fn config(&self) -> DomainConfig {
-        DomainConfig {
-            name: "guest".parse().expect("a name"),
-            colour: domain_colour(0),
-            address: Some(DomainAddress::Shm(self.link())),
-            staged: false,
-        }
+        let name = "guest".parse().expect("a name");
+        let address = DomainAddress::Shm(self.link());
+        // Nobody is there to consent to what the suite asks for.
+        let unasked = vec![Consent::Pointer, Consent::Shortcuts, Consent::Screen].into();
+        DomainConfig { unasked, ..DomainConfig::new(name, domain_colour(0), Some(address)) }
     }
 
     /// Starts the proxy, once the compositor awaits it.

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use calloop::channel;
 use hyper_dmabuf_compositor::backend::BackendKind;
 use hyper_dmabuf_compositor::client::ClientOrigin;
-use hyper_dmabuf_compositor::config::{Config, Refresh};
+use hyper_dmabuf_compositor::config::{BarPlace, Config, IdentityConfig, Refresh};
 use hyper_dmabuf_compositor::input::Input;
 use hyper_dmabuf_compositor::server::Server;
 use hyper_dmabuf_compositor::state::State;
@@ -147,6 +147,8 @@ impl Wlcs for Compositor {
                 size: "1280x1024".parse().expect("a size"),
                 refresh: Refresh::AS_SOON_AS_POSSIBLE,
                 domains,
+                // The suite places windows where the bar would be.
+                identity: IdentityConfig { bar: Some(BarPlace::None) },
                 ..Config::default()
             };
             let mut server = Server::new(config, BackendKind::Headless).expect("a compositor");

@@ -35,7 +35,7 @@ use crate::{
     colour::Colour,
     outputs::{OutputChange, OutputId, layout},
     render::{elements::Scene, latency::Latency, redraw::RedrawState},
-    shell::{hit::fills_screen, popups},
+    shell::{hit::has_whole_screen, popups},
     state::State,
 };
 
@@ -323,7 +323,7 @@ impl State {
             cursor: self.cursor.view(self.pointer_location),
             panels: &self.panels,
             lock: self.lock.as_ref(),
-            full_screen: fills_screen(
+            full_screen: has_whole_screen(
                 self.windows.as_slice(),
                 &self.theme,
                 &self.outputs,

@@ -102,7 +102,7 @@ pub fn hit_test(
             .or_else(|| window_under(windows, theme, smallest_output, point))
     };
     let above = || {
-        if fills_screen(windows, theme, outputs, here) {
+        if has_whole_screen(windows, theme, outputs, here) {
             window().or_else(|| on(Layer::Top))
         } else {
             on(Layer::Top).or_else(window)
@@ -114,19 +114,8 @@ pub fn hit_test(
         .or_else(|| on(Layer::Background))
 }
 
-/// Whether the topmost window of an output fills it: panels but those of the highest layer are below
-/// it.
-pub fn fills_screen(
-    windows: &[Window],
-    theme: &FrameTheme,
-    outputs: &Outputs,
-    output: Option<OutputId>,
-) -> bool {
-    let topmost = topmost(windows, theme, outputs, output);
-    topmost.is_some_and(|window| window.extent() == Extent::Fullscreen)
-}
-
-/// Whether it even fills the place of the identity bar.
+/// Whether the topmost window of an output has all of it, the identity bar's place too: panels but those
+/// of the highest layer are below it.
 pub fn has_whole_screen(
     windows: &[Window],
     theme: &FrameTheme,

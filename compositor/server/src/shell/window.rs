@@ -31,8 +31,8 @@ pub enum Extent {
     Maximized,
     /// It fills a half of what panels leave.
     Tiled(Half),
-    /// It fills the output: a local window without its frame, a domain's window with a coloured edge
-    /// unless a person grants it more.
+    /// It fills the output: a local window without its frame; a domain's window what bar and panels
+    /// leave of it, with a coloured edge, unless a person grants it more.
     Fullscreen,
 }
 
@@ -449,7 +449,7 @@ impl Window {
             Extent::Maximized => Some(room.free),
             Extent::Tiled(half) => Some(half.of(room.free)),
             Extent::Fullscreen if self.has_whole_screen() => Some(room.whole),
-            Extent::Fullscreen => Some(room.output),
+            Extent::Fullscreen => Some(room.free),
         };
         let target = room.map(|room| theme.inner(room, self.frame_style(theme)));
         let area = target.or(self.floating);

@@ -1,6 +1,7 @@
 //! Panels, wallpapers and launchers.
 
 use hyper_dmabuf_compositor::{
+    client::ClientOrigin,
     colour::Colour,
     input::{Input, LEFT_BUTTON},
     server::Server,
@@ -68,6 +69,27 @@ fn click(server: &mut Server, x: f64, y: f64) {
     server.state.inject(Input::PointerMotion { x, y });
     for pressed in [true, false] {
         server.state.inject(Input::PointerButton { button: LEFT_BUTTON, pressed });
+    }
+}
+
+#[test]
+fn a_guest_in_full_screen_does_not_lie_over_a_panel() {
+    let mut server = server("640x400");
+    let mut tool = Client::local(&mut server);
+    let _top = panel(&mut tool, &mut server, Layer::Top, TEAL, bar);
+    let origin = work(&server);
+    for origin in [origin, ClientOrigin::Local] {
+        let mut client = Client::new(&mut server, origin.clone());
+        let window = client.window(&mut server, "large", (200, 100), ORANGE);
+        window.toplevel.set_fullscreen(None);
+        client.roundtrip(&mut server);
+        client.show(&window.surface, client.configured(&window).0, ORANGE);
+        client.roundtrip(&mut server);
+        let on_top = if origin == ClientOrigin::Local { ORANGE } else { TEAL };
+        let image = server.state.screenshot().unwrap();
+        assert_eq!(image.pixel(320, 15), seen(on_top), "{origin:?}");
+        window.toplevel.destroy();
+        client.roundtrip(&mut server);
     }
 }
 

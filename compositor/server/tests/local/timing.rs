@@ -28,7 +28,7 @@ fn heard(server: &mut Server, client: &mut Client, title: &str) -> ((u32, u32), 
     let (x, y) = (f64::from(place.x) + 5.0, f64::from(place.y) + 5.0);
     server.state.inject(Input::PointerMotion { x, y });
     // A time that would not stay the same if it were coarse.
-    while now() % 16 == 0 {
+    while now().is_multiple_of(16) {
         client.roundtrip(server);
     }
     let before = now();
