@@ -27,7 +27,7 @@ use crate::system_packages::{self, BUILD, RUN};
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Of the screen.
-pub(crate) const SIZE: &str = "1000x390";
+pub(crate) const SIZE: &str = "1000x420";
 const SOCKET: &str = "hyper-dmabuf-demo";
 
 /// A guest: its domain's name, and what it shows.

@@ -259,12 +259,23 @@ impl<'a> Scenario<'a> {
         self.point(x + by.0, y + by.1)?;
         self.machine.monitor.button(false)?;
         let wanted = (from.x + by.0, from.y + by.1);
-        self.until(&format!("the window of {domain} is at {wanted:?}"), |scenario| {
+        let mut seen = (from.x, from.y);
+        let arrived = self.until(&format!("the window of {domain} is at {wanted:?}"), |scenario| {
             let now = scenario.frame_of(domain)?;
+            seen = (now.x, now.y);
             // The tablet counts finer than pixels, but not by the same steps.
             let near = (now.x - wanted.0).abs() <= 1 && (now.y - wanted.1).abs() <= 1;
             Ok(near.then_some(()))
-        })
+        });
+        if arrived.is_err() {
+            // For people: what is seen then.
+            self.seen(0)?;
+            let log = self.machine.shell.run(
+                "tail -n 40 /run/compositor.log; hyper-dmabufctl windows; hyper-dmabufctl outputs",
+            )?;
+            println!("{log}");
+        }
+        arrived.with_context(|| format!("it was taken hold of at {x},{y}, and is at {seen:?}"))
     }
 
     fn scales(&mut self) -> anyhow::Result<()> {

@@ -78,7 +78,7 @@ impl WindowGrab {
 
     fn follow(&self, state: &mut State, pointer: Point<f64, Logical>) {
         let delta = (pointer - self.start.location).to_i32_round::<i32>();
-        let area = state.outputs.area_at(pointer);
+        let area = state.room_at(pointer).output;
         let bar = state.theme.bar_height();
         let Some(window) = state.windows.get_mut(self.window) else { return };
         match self.drag {

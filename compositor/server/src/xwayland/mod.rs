@@ -1,9 +1,9 @@
 //! X11 programs of the display domain, by Xwayland.
 //!
-//! Who runs no X11 program pays nothing: there is a socket where they find us ([`sockets`]), and
-//! Xwayland is started when the first one comes ([`server`], [`launcher`]). We are its window manager
-//! ([`manager`]): its windows are windows like others ([`window`]), but for menus and tooltips, which
-//! place themselves ([`unmanaged`]).
+//! Who runs no X11 program pays nothing: there is a socket where they find us (`sockets`), and
+//! Xwayland is started when the first one comes (`server`, `launcher`). We are its window manager
+//! (`manager`): its windows are windows like others (`window`), but for menus and tooltips, which
+//! place themselves (`unmanaged`).
 //!
 //! No guest has a part in this: what X11 programs may, local programs may who are not trusted. Among
 //! each other X11 programs have no secrets.

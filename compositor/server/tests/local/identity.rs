@@ -321,3 +321,28 @@ fn a_full_screen_has_an_edge_until_a_person_grants_it_all() {
     liar.roundtrip(&mut server);
     assert_eq!(liar.configured(&window).0, size);
 }
+
+#[test]
+fn windows_are_dragged_beside_the_bar_and_not_below_it() {
+    for scale in ["1", "1.5", "2"] {
+        let output = format!("[[output]]\nscale = {scale}\n");
+        let mut server = server_with("640x400", &format!("{TWO_DOMAINS}{output}"));
+        let (_bank, _liar) = a_bank_and_a_liar(&mut server);
+        let frame = |server: &Server| server.state.window_reports()[0].frame;
+        let before = frame(&server);
+        let drag = |server: &mut Server, dx: f64, dy: f64| {
+            let at = frame(server);
+            let (x, y) = (f64::from(at.x) + 80.0, f64::from(at.y) + 8.0);
+            move_to(server, (x, y));
+            server.state.inject(Input::PointerButton { button: LEFT_BUTTON, pressed: true });
+            move_to(server, (x + dx, y + dy));
+            server.state.inject(Input::PointerButton { button: LEFT_BUTTON, pressed: false });
+        };
+        drag(&mut server, 40.0, 30.0);
+        let after = frame(&server);
+        assert_eq!((after.x, after.y), (before.x + 40, before.y + 30), "at scale {scale}");
+        // Its title bar stays where it can be taken hold of.
+        drag(&mut server, 0.0, -300.0);
+        assert_eq!(frame(&server).y, 29, "at scale {scale}");
+    }
+}
