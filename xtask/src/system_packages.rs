@@ -21,7 +21,7 @@ pub(crate) const BUILD: &[&str] = &[
 ];
 
 /// X11 programs of the display domain, and the server that they need there.
-pub(crate) const X11: &[&str] = &["xwayland", "xterm", "xclip"];
+pub(crate) const X11: &[&str] = &["xwayland", "xterm", "xclip", "xfonts-base"];
 
 /// To run the compositor: it makes keymaps.
 pub(crate) const RUN: &[&str] = &["xkb-data"];
