@@ -26,7 +26,7 @@ use smithay::{
         compositor::{
             CompositorClientState, CompositorHandler, CompositorState, Damage, RegionUserData,
             SubsurfaceUserData, SurfaceAttributes, SurfaceData, SurfaceUserData,
-            add_pre_commit_hook, get_parent, is_sync_subsurface, with_states,
+            add_pre_commit_hook, is_sync_subsurface, with_states,
         },
         viewporter::{ViewportState, ensure_viewport_valid},
     },
@@ -36,7 +36,7 @@ use smithay::{
 use smithay_hyper_dmabuf::HyperDmabufState;
 
 use super::limits;
-use crate::{client::ClientState, state::State, trust::account::Counted};
+use crate::{client::ClientState, shell::stage::root_of, state::State, trust::account::Counted};
 
 impl CompositorHandler for State {
     fn compositor_state(&mut self) -> &mut CompositorState {
@@ -65,10 +65,7 @@ impl CompositorHandler for State {
 
     fn commit(&mut self, surface: &WlSurface) {
         with_states(surface, WaitingCommits::end);
-        let mut root = surface.clone();
-        while let Some(parent) = get_parent(&root) {
-            root = parent;
-        }
+        let root = root_of(surface);
         let before = self.area_of(&root);
         if self.backend.uploads() {
             let commit = with_renderer_surface_state(surface, |state| state.current_commit());

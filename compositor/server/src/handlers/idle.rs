@@ -15,14 +15,13 @@ use smithay::{
     },
     utils::IsAlive,
     wayland::{
-        compositor::get_parent,
         idle_inhibit::IdleInhibitHandler,
         idle_notify::{IdleNotificationUserData, IdleNotifierHandler, IdleNotifierState},
     },
 };
 
 use super::limits;
-use crate::{client::is_trusted, state::State};
+use crate::{client::is_trusted, shell::stage::root_of, state::State};
 
 /// Inhibitors of one client.
 const MOST_INHIBITORS: usize = 64;
@@ -86,10 +85,7 @@ impl State {
     pub(crate) fn refresh_idle_inhibition(&mut self) {
         self.idle_inhibitors.retain(IsAlive::alive);
         let seen = |surface: &WlSurface| {
-            let mut root = surface.clone();
-            while let Some(parent) = get_parent(&root) {
-                root = parent;
-            }
+            let root = root_of(surface);
             let window = self.windows.by_surface(&root);
             window.is_some_and(|window| window.is_visible())
                 || self.panels.all_shown().any(|panel| *panel.wl_surface() == root)

@@ -7,14 +7,16 @@ use smithay::{
     reexports::wayland_server::protocol::wl_surface::WlSurface,
     utils::{Logical, Point},
     wayland::{
-        compositor::{RegionAttributes, get_parent},
+        compositor::RegionAttributes,
         pointer_constraints::{
             PointerConstraint, PointerConstraintsHandler, with_pointer_constraint,
         },
     },
 };
 
-use crate::{client::party_of_surface, state::State, trust::consent::Consent};
+use crate::{
+    client::party_of_surface, shell::stage::root_of, state::State, trust::consent::Consent,
+};
 
 /// How the pointer is held.
 pub(crate) enum Held {
@@ -78,10 +80,7 @@ impl State {
         }
         self.pointer_taken_from = None;
         let keyboard = self.keyboard_focus();
-        let mut root = surface.clone();
-        while let Some(parent) = get_parent(&root) {
-            root = parent;
-        }
+        let root = root_of(&surface);
         let has_keyboard = keyboard == Some(root);
         let asks = with_pointer_constraint(&surface, &pointer, |constraint| {
             constraint.is_some_and(|constraint| !constraint.is_active())

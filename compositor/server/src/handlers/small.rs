@@ -6,8 +6,7 @@ use smithay::{
     utils::Transform,
     wayland::{
         compositor::{
-            TraversalAction, get_parent, send_surface_state, with_states,
-            with_surface_tree_downward,
+            TraversalAction, send_surface_state, with_states, with_surface_tree_downward,
         },
         fractional_scale::{FractionalScaleHandler, with_fractional_scale},
         shell::xdg::dialog::XdgDialogHandler,
@@ -16,7 +15,7 @@ use smithay::{
 
 use crate::{
     render::present::OutputView,
-    shell::{layers::Panel, lock::Lock},
+    shell::{layers::Panel, lock::Lock, stage::root_of},
     state::State,
 };
 
@@ -34,10 +33,7 @@ impl FractionalScaleHandler for State {
 impl State {
     /// The scale of the output where a surface is, or will be.
     fn scale_for(&self, surface: &WlSurface) -> f64 {
-        let mut root = surface.clone();
-        while let Some(parent) = get_parent(&root) {
-            root = parent;
-        }
+        let root = root_of(surface);
         let owner = self.owner_of(&root);
         let locks = self.lock.as_ref().and_then(|lock| lock.output_of(&owner));
         let fixed = locks.or(self.panels.by_surface(&owner).map(Panel::output));

@@ -27,7 +27,12 @@ use crate::{
         frame_decoration::{FrameStyle, FrameTheme},
         identity_bar::{self, IdentityBar},
     },
-    shell::{layers::Panels, lock::Lock, popups, window::Window},
+    shell::{
+        layers::Panels,
+        lock::Lock,
+        popups::{self, PlacedPopup},
+        window::Window,
+    },
     xwayland::unmanaged::Unmanaged,
 };
 
@@ -81,9 +86,9 @@ impl Scene<'_> {
     fn part_under(
         &self,
         window: &Window,
+        popups: &[PlacedPopup],
         point: Point<f64, Logical>,
     ) -> Option<Rectangle<i32, Logical>> {
-        let popups = popups::placed(window, self.smallest_output);
         let mut areas =
             popups.iter().map(|popup| popup.area).chain([window.outer_area(self.theme)]);
         areas.find(|area| area.to_f64().contains(point))
@@ -232,11 +237,12 @@ where
 {
     let mut tip = scene.cursor.as_ref().map(|cursor| cursor.location);
     for window in scene.windows.iter().rev().filter(|window| window.is_visible()) {
-        if let Some(own) = tip.and_then(|tip| scene.part_under(window, tip)) {
+        let popups = popups::placed(window, scene.smallest_output);
+        if let Some(own) = tip.and_then(|tip| scene.part_under(window, &popups, tip)) {
             push_lent(renderer, scene, window, own, elements);
             tip = None;
         }
-        push_popups(renderer, scene, window, elements);
+        push_popups(renderer, scene, window, &popups, elements);
         let pixels = scene.pixels(window.client_area());
         let style = window.frame_style(scene.theme);
         if style != FrameStyle::None {
@@ -252,13 +258,14 @@ fn push_popups<R>(
     renderer: &mut R,
     scene: &Scene<'_>,
     window: &Window,
+    popups: &[PlacedPopup],
     elements: &mut Vec<OutputElement<R>>,
 ) where
     R: Renderer + ImportAll + ImportMem,
     R::TextureId: Clone + Send + 'static,
 {
     let border = window.origin().domain().map(|domain| domain.colour().to_renderer().into());
-    for popup in popups::placed(window, scene.smallest_output) {
+    for popup in popups {
         let pixels = scene.pixels(popup.area);
         if let Some(colour) = border {
             let width = scene.distance((popups::BORDER, 0).into()).x.max(1);

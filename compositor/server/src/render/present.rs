@@ -315,6 +315,8 @@ impl State {
         self.cursor.prepare(&self.outputs.scales());
         let smallest = self.outputs.smallest_size();
         let view = self.outputs.get(id)?;
+        let full_screen =
+            has_whole_screen(self.windows.as_slice(), &self.theme, &self.outputs, Some(view.id));
         let scene = Scene {
             output: view.id,
             area: view.area(),
@@ -323,13 +325,8 @@ impl State {
             cursor: self.cursor.view(self.pointer_location),
             panels: &self.panels,
             lock: self.lock.as_ref(),
-            full_screen: has_whole_screen(
-                self.windows.as_slice(),
-                &self.theme,
-                &self.outputs,
-                Some(view.id),
-            ),
-            identity_bar: self.bar_is_shown(view).then_some(&self.identity_bar),
+            full_screen,
+            identity_bar: self.bar_is_shown(full_screen).then_some(&self.identity_bar),
             windows: self.windows.as_slice(),
             unmanaged: self.xwayland.unmanaged(),
             theme: &self.theme,

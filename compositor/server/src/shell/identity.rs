@@ -2,7 +2,7 @@
 
 use smithay::utils::{Logical, Rectangle};
 
-use super::{hit::has_whole_screen, window::Window};
+use super::window::Window;
 use crate::{
     client::ClientOrigin,
     render::{
@@ -20,10 +20,8 @@ impl State {
 
     /// Whether the identity bar is drawn on an output: where there is one, and no window was given
     /// its place too, or there is something to tell.
-    pub(crate) fn bar_is_shown(&self, view: &OutputView) -> bool {
-        let windows = self.windows.as_slice();
-        let is_covered = || has_whole_screen(windows, &self.theme, &self.outputs, Some(view.id));
-        self.theme.identity_bar().is_some() && (self.is_telling() || !is_covered())
+    pub(crate) fn bar_is_shown(&self, full_screen: bool) -> bool {
+        self.theme.identity_bar().is_some() && (self.is_telling() || !full_screen)
     }
 
     /// Bring the identity bar up to date before a picture.

@@ -12,5 +12,5 @@ pub mod placement;
 pub mod popups;
 pub mod role;
 pub mod stack;
-mod stage;
+pub(crate) mod stage;
 pub mod window;

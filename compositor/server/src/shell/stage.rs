@@ -5,6 +5,7 @@ use smithay::{
     input::pointer::{Focus, GrabStartData},
     reexports::wayland_server::protocol::wl_surface::WlSurface,
     utils::{IsAlive, Logical, Point, Rectangle, Serial, Size},
+    wayland::compositor::get_parent,
 };
 
 use super::{
@@ -16,6 +17,15 @@ use crate::{
     render::{frame_decoration::FrameStyle, present::OutputView},
     state::State,
 };
+
+/// The surface that a subsurface belongs to in the end; any other surface itself.
+pub(crate) fn root_of(surface: &WlSurface) -> WlSurface {
+    let mut root = surface.clone();
+    while let Some(parent) = get_parent(&root) {
+        root = parent;
+    }
+    root
+}
 
 impl State {
     /// A toplevel's surface, or one below it, was committed.

@@ -3,15 +3,16 @@
 //! can keep either key for itself.
 
 use serde::Deserialize;
-use smithay::{
-    reexports::wayland_server::protocol::wl_surface::WlSurface, wayland::compositor::get_parent,
-};
+use smithay::reexports::wayland_server::protocol::wl_surface::WlSurface;
 
 use super::notes::Note;
 use crate::{
     client::{ClientOrigin, origin_of_surface},
     keys::Action,
-    shell::window::{Extent, Window, WindowId},
+    shell::{
+        stage::root_of,
+        window::{Extent, Window, WindowId},
+    },
     state::State,
 };
 
@@ -111,10 +112,7 @@ impl State {
             Some(domain) if domain.has_unasked(what) => return true,
             Some(_) => {}
         }
-        let mut root = surface.clone();
-        while let Some(parent) = get_parent(&root) {
-            root = parent;
-        }
+        let root = root_of(surface);
         let window = self.windows.by_surface(&self.owner_of(&root)).map(Window::id);
         let Some(id) = window else { return false };
         let (given, asked_before) = self.consents.ask(id, what);

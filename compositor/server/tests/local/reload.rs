@@ -4,6 +4,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use hyper_dmabuf_compositor::{
     backend::BackendKind,
+    client::ClientOrigin,
     config::Config,
     control::messages::{ReloadReport, WindowRequest},
     image::{Image, compare},
@@ -159,4 +160,42 @@ fn what_counts_at_the_start_is_said_to() {
     let report = file.change(&mut server, &format!("renderer = \"gles\"\n{BEFORE}")).unwrap();
     assert_eq!(report.at_next_start, ["renderer"]);
     assert_eq!(report.changed, [""; 0]);
+}
+
+#[test]
+fn rules_of_protocols_hold_for_who_comes_after_them() {
+    let (mut server, file) = File::served(BEFORE);
+    let origin = work(&server);
+    let offers = |client: &Client| client.offered().iter().any(|name| name == "wp_viewporter");
+    let mut old = Client::new(&mut server, origin.clone());
+    let without = format!("{BEFORE}[domain.protocols]\nwp_viewporter = false\n");
+    let report = file.change(&mut server, &without).unwrap();
+    assert_eq!(report.failed, [""; 0]);
+    old.roundtrip(&mut server);
+    assert!(offers(&old), "who had it keeps it");
+    assert!(!offers(&Client::new(&mut server, origin.clone())));
+    file.change(&mut server, BEFORE).unwrap();
+    assert!(offers(&Client::new(&mut server, origin.clone())), "and back");
+
+    let nobody = format!("{BEFORE}[protocols]\nwp_viewporter = false\n");
+    assert_eq!(file.change(&mut server, &nobody).unwrap().failed, [""; 0]);
+    assert!(!offers(&Client::new(&mut server, origin)));
+}
+
+#[test]
+fn limits_are_what_they_were_changed_to() {
+    let (mut server, file) = File::served(BEFORE);
+    let origin = work(&server);
+    let report = file.change(&mut server, &format!("{BEFORE}[limits]\nsurfaces = 2\n")).unwrap();
+    assert_eq!(report.changed, ["limits"]);
+    assert!(error_of_three_surfaces(&mut server, &origin).is_some());
+    file.change(&mut server, BEFORE).unwrap();
+    assert_eq!(error_of_three_surfaces(&mut server, &origin), None);
+}
+
+fn error_of_three_surfaces(server: &mut Server, origin: &ClientOrigin) -> Option<(String, u32)> {
+    let mut client = Client::new(server, origin.clone());
+    (0..3).for_each(|_| drop(client.surface()));
+    client.roundtrip(server);
+    client.error()
 }
