@@ -39,6 +39,10 @@ use mark::Mark;
 
 wlcs_server_integration!(Compositor);
 
+/// Where the pointer is before a test moves it: in a corner where no test has a surface. Over one, that
+/// surface would be told of the way to where the test wants the pointer, or not, as the race goes.
+const AWAY: Input = Input::PointerMotion { x: 1279.0, y: 1023.0 };
+
 /// How long a surface is looked for. Only one that has no window is never found.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -170,7 +174,7 @@ impl Wlcs for Compositor {
             server.run().expect("the event loop");
         });
         // The first thing that it does shows that it awaits the guest.
-        let _ = run(&commands, |_| ());
+        let _ = run(&commands, |state| state.inject(AWAY));
         if let Some(guest) = &mut guest {
             guest.start().expect("the guest's proxy");
         }
