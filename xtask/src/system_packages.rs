@@ -82,6 +82,7 @@ pub(crate) const SCREEN: &[&str] = &[
     "cpio",
     "xz-utils",
     "kmod",
+    "make",
     "udev",
     "seatd",
     "libinput-bin",

@@ -4,17 +4,13 @@ use std::{collections::HashMap, io, os::unix::net::UnixStream, sync::Arc};
 
 use hyper_dmabuf::{domain::DomainId, grant::ForeignMemory};
 use smithay::{
-    backend::allocator::Format as BufferFormat,
     desktop::{PopupGrab, PopupManager},
     input::{Seat, SeatState},
     reexports::{
         calloop::{Interest, LoopHandle, LoopSignal, Mode, PostAction, generic::Generic},
-        wayland_protocols::{
-            wp::linux_dmabuf::zv1::server::zwp_linux_dmabuf_v1::ZwpLinuxDmabufV1,
-            xdg::{
-                decoration::zv1::server::zxdg_decoration_manager_v1::ZxdgDecorationManagerV1,
-                shell::server::{xdg_surface::XdgSurface, xdg_toplevel::WmCapabilities},
-            },
+        wayland_protocols::xdg::{
+            decoration::zv1::server::zxdg_decoration_manager_v1::ZxdgDecorationManagerV1,
+            shell::server::{xdg_surface::XdgSurface, xdg_toplevel::WmCapabilities},
         },
         wayland_server::{
             Client, Display, DisplayHandle,
@@ -28,7 +24,6 @@ use smithay::{
         compositor::CompositorState,
         content_type::ContentTypeState,
         cursor_shape::CursorShapeManagerState,
-        dmabuf::DmabufState,
         fifo::FifoManagerState,
         foreign_toplevel_list::ForeignToplevelListState,
         fractional_scale::FractionalScaleManagerState,
@@ -70,7 +65,7 @@ use crate::{
     control::logging::SetFilter,
     domain::Domains,
     guests::Guests,
-    handlers::SelectionOwners,
+    handlers::{SelectionOwners, dmabuf::OfferedDmabufs},
     keyboard::{self, KeyboardError},
     outputs::Outputs,
     protocols::{
@@ -192,7 +187,7 @@ pub struct State {
 pub(crate) struct Protocols {
     pub(crate) compositor: CompositorState,
     pub(crate) shm: ShmState,
-    pub(crate) dmabuf: DmabufState,
+    pub(crate) dmabuf: OfferedDmabufs,
     pub(crate) hyper_dmabuf: HyperDmabufState,
     pub(crate) xdg_shell: XdgShellState,
     pub(crate) activation: XdgActivationState,
@@ -279,7 +274,7 @@ impl State {
                 &handle,
                 [Format::Abgr8888, Format::Xbgr8888, Format::Argb2101010, Format::Xrgb2101010],
             ),
-            dmabuf: offer_dmabufs(&handle, backend.dmabuf_formats()),
+            dmabuf: OfferedDmabufs::new(&handle, backend.dmabuf_formats(), backend.dmabuf_device()),
             hyper_dmabuf: HyperDmabufState::new::<State>(&handle, DomainId::DISPLAY)
                 .map_err(StartError::EventLoop)?,
             xdg_shell: XdgShellState::new_with_capabilities::<State>(
@@ -451,16 +446,6 @@ impl State {
     pub fn pictures_drawn(&self) -> u64 {
         self.outputs.iter().map(|view| view.pictures_since_start).sum()
     }
-}
-
-/// `zwp_linux_dmabuf_v1` with what the renderer draws; it is not offered where that is nothing.
-fn offer_dmabufs(handle: &DisplayHandle, formats: Vec<BufferFormat>) -> DmabufState {
-    let mut state = DmabufState::new();
-    if !formats.is_empty() {
-        let filter = newest_of::<ZwpLinuxDmabufV1>();
-        state.create_global_with_filter::<State, _>(handle, formats, filter);
-    }
-    state
 }
 
 /// Read clients' requests whenever there are some.

@@ -18,9 +18,9 @@ pub(crate) struct Programs {
     pub(crate) proxy: Option<PathBuf>,
     pub(crate) lab: Option<PathBuf>,
     pub(crate) dmabuf: Option<PathBuf>,
-    /// For the screen, if that was asked for: input devices, and what programs are told of them.
-    pub(crate) devices: Option<PathBuf>,
-    pub(crate) input_log: Option<PathBuf>,
+    /// For the screen, if that was asked for: input devices, what programs are told of them, and a window
+    /// that a screen can show by itself.
+    pub(crate) only_for_screen: Vec<PathBuf>,
 }
 
 /// What cargo says of something it made; of the rest of its messages, nothing.
@@ -79,7 +79,12 @@ pub(crate) fn build(for_lab: bool) -> anyhow::Result<Programs> {
         proxy: for_lab.then(|| find("hyper-dmabuf-proxy")).transpose()?,
         lab: for_lab.then(|| find("lab")).transpose()?,
         dmabuf: for_lab.then(|| find("dmabuf")).transpose()?,
-        devices: for_lab.then(|| find("devices")).transpose()?,
-        input_log: for_lab.then(|| find("input_log")).transpose()?,
+        only_for_screen: match for_lab {
+            true => ["devices", "input_log", "direct"]
+                .map(find)
+                .into_iter()
+                .collect::<Result<_, _>>()?,
+            false => Vec::new(),
+        },
     })
 }

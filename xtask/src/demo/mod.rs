@@ -246,8 +246,7 @@ mod tests {
             proxy: None,
             lab: None,
             dmabuf: None,
-            devices: None,
-            input_log: None,
+            only_for_screen: Vec::new(),
         }
     }
 

@@ -38,7 +38,7 @@ impl Images {
         run(Command::new(scripts().join("programs"))
             .arg(&packed)
             .args([&programs.compositor, &programs.control, &programs.guest, proxy])
-            .args(programs.devices.iter().chain(&programs.input_log))
+            .args(&programs.only_for_screen)
             .args(["/usr/bin/weston-eventdemo", "/usr/bin/foot"]))?;
         // The kernel unpacks one archive over the other.
         let root = self.0.join("root.img");

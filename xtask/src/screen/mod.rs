@@ -9,6 +9,7 @@ mod images;
 mod machine;
 mod monitor;
 mod picture;
+mod planes;
 mod scenario;
 mod shell;
 

@@ -66,6 +66,26 @@ impl Picture {
         Picture { width: self.height, height: self.width, pixels }
     }
 
+    /// The checksum that vkms tells of a screen that shows this: CRC-32, without its inversions, of four
+    /// numbers of 16 bits a pixel (vkms_composer.c).
+    pub(crate) fn vkms_checksum(&self) -> u32 {
+        let mut checksum = 0_u32;
+        let mut add = |byte: u8| {
+            checksum ^= u32::from(byte);
+            for _ in 0..8 {
+                checksum = (checksum >> 1) ^ (0xedb8_8320 & (checksum & 1).wrapping_neg());
+            }
+        };
+        for pixel in self.pixels.chunks_exact(3) {
+            // Opaque, and then each colour spread from 8 bits to 16.
+            for byte in [0xff, pixel[0], pixel[1], pixel[2]] {
+                add(byte);
+                add(byte);
+            }
+        }
+        checksum
+    }
+
     /// How many pixels differ.
     pub(crate) fn different_from(&self, other: &Picture) -> usize {
         if (self.width, self.height) != (other.width, other.height) {
@@ -79,6 +99,13 @@ impl Picture {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_checksum_is_crc_32_without_inversions() {
+        // Of the bytes ff ff 00 00 00 00 00 00, begun with 0, as zlib's crc32 tells: ~crc32(.., ~0).
+        let black = Picture { width: 1, height: 1, pixels: vec![0; 3] };
+        assert_eq!(black.vkms_checksum(), 0xb47d_4cd6);
+    }
 
     #[test]
     fn a_ppm_is_read_and_compared() {

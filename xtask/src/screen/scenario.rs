@@ -10,6 +10,9 @@ use super::machine::Machine;
 use super::picture::Picture;
 use crate::demo::{self, GUESTS, Shows, until};
 
+/// Where Mesa is, for the environment of who needs it.
+pub(super) const MESA: &str = "LD_LIBRARY_PATH=/shared/mesa LIBGL_DRIVERS_PATH=/shared/mesa/dri \
+                               __EGL_VENDOR_LIBRARY_DIRS=/shared/mesa/vendors";
 /// How long one thing may take.
 const PATIENCE: Duration = Duration::from_secs(240);
 
@@ -33,11 +36,13 @@ pub(super) struct Window {
 
 /// What is asked of its outputs.
 #[derive(Clone, Debug, Deserialize)]
-struct Output {
+pub(super) struct Output {
     name: String,
     on: bool,
     width: i32,
     geometry: Geometry,
+    pub(super) cursor_plane: bool,
+    pub(super) direct_surfaces: u32,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -59,7 +64,7 @@ impl<'a> Scenario<'a> {
 
     pub(crate) fn play(&mut self) -> anyhow::Result<()> {
         type Part<'a> = (&'static str, fn(&mut Scenario<'a>) -> anyhow::Result<()>);
-        let parts: [Part<'a>; 12] = [
+        let parts: [Part<'a>; 13] = [
             ("the screen shows what the headless back end shows", Self::the_same_picture),
             ("nothing is drawn while nothing changes", Self::rests),
             ("keys arrive", Self::keys),
@@ -72,6 +77,7 @@ impl<'a> Scenario<'a> {
             ("GPUs are plugged and unplugged, the first one, too", Self::gpus),
             ("it ends when asked, and gives the screen back", Self::ends),
             ("OpenGL ES shows the same, into the GPU's own buffers", Self::opengl),
+            ("cursors and clients' buffers have planes of their own", Self::planes),
         ];
         let mut passed = 0;
         let count = parts.len();
@@ -108,7 +114,7 @@ impl<'a> Scenario<'a> {
         serde_json::from_str(&text).with_context(|| format!("no windows: {text}"))
     }
 
-    fn outputs(&mut self) -> anyhow::Result<Vec<Output>> {
+    pub(super) fn outputs(&mut self) -> anyhow::Result<Vec<Output>> {
         let text = self.machine.shell.run("hyper-dmabufctl --json outputs")?;
         serde_json::from_str(&text).with_context(|| format!("no outputs: {text}"))
     }
@@ -146,24 +152,12 @@ impl<'a> Scenario<'a> {
 
     /// Starts the compositor, and the two guests.
     fn show(&mut self, renderer: &str, environment: &str) -> anyhow::Result<()> {
-        let domains: Vec<String> =
-            GUESTS.iter().map(|(name, _)| format!("--domain {name}=shm:/run/{name}")).collect();
         // Without a cursor, which the headless back end does not draw.
         self.machine.shell.run("echo 'cursor = false' > /run/config.toml")?;
         self.machine.shell.run(
             "echo 'device = [{ kind = \"touchpad\", natural_scroll = true }]' >> /run/config.toml",
         )?;
-        self.machine.shell.run(&format!(
-            "{environment} hyper-dmabuf-compositor --backend drm --renderer {renderer} \
-             --config /run/config.toml --socket screen {} > /run/compositor.log 2>&1 &",
-            domains.join(" ")
-        ))?;
-        self.until("the compositor answers", |scenario| {
-            let (_, answers) = scenario.machine.shell.attempt("hyper-dmabufctl outputs")?;
-            let (_, runs) = scenario.machine.shell.attempt("pidof hyper-dmabuf-compositor")?;
-            ensure!(runs || answers, "the compositor has ended");
-            Ok(answers.then_some(()))
-        })?;
+        self.start(renderer, environment)?;
         for (name, shows) in GUESTS {
             let Shows::Picture(file) = shows else { bail!("{name} shows no picture") };
             let file = Path::new(file).file_name().context("a picture has a name")?;
@@ -182,6 +176,37 @@ impl<'a> Scenario<'a> {
         Ok(())
     }
 
+    /// Starts the compositor by `/run/config.toml`.
+    pub(super) fn start(&mut self, renderer: &str, environment: &str) -> anyhow::Result<()> {
+        let domains: Vec<String> =
+            GUESTS.iter().map(|(name, _)| format!("--domain {name}=shm:/run/{name}")).collect();
+        self.machine.shell.run(&format!(
+            "{environment} hyper-dmabuf-compositor --backend drm --renderer {renderer} \
+             --config /run/config.toml --socket screen {} > /run/compositor.log 2>&1 &",
+            domains.join(" ")
+        ))?;
+        self.until("the compositor answers", |scenario| {
+            let (_, answers) = scenario.machine.shell.attempt("hyper-dmabufctl outputs")?;
+            let (_, runs) = scenario.machine.shell.attempt("pidof hyper-dmabuf-compositor")?;
+            ensure!(runs || answers, "the compositor has ended");
+            Ok(answers.then_some(()))
+        })
+    }
+
+    /// Asks the compositor to end, until it has.
+    pub(super) fn end_compositor(&mut self) -> anyhow::Result<()> {
+        self.machine.shell.run("kill $(pidof hyper-dmabuf-compositor)")?;
+        self.until("it has ended", |scenario| {
+            let (_, runs) = scenario.machine.shell.attempt("pidof hyper-dmabuf-compositor")?;
+            Ok((!runs).then_some(()))
+        })
+    }
+
+    /// What the compositor says it shows, after `hyper-dmabufctl screenshot /shared/told.png`.
+    pub(super) fn told(&self) -> anyhow::Result<Picture> {
+        Picture::read_png(&self.run.join("shared/told.png"))
+    }
+
     fn the_same_picture(&mut self) -> anyhow::Result<()> {
         self.unplug_gpu("card1")?;
         self.show("pixman", "")?;
@@ -189,8 +214,10 @@ impl<'a> Scenario<'a> {
         self.until_seen(&expected, "the screen shows the same")?;
         // What it says it shows is that, too.
         self.machine.shell.run("hyper-dmabufctl screenshot /shared/told.png")?;
-        let told = Picture::read_png(&self.run.join("shared/told.png"))?;
-        ensure!(told.different_from(&expected) == 0, "its own screenshot is another picture");
+        ensure!(
+            self.told()?.different_from(&expected) == 0,
+            "its own screenshot is another picture"
+        );
         Ok(())
     }
 
@@ -234,7 +261,7 @@ impl<'a> Scenario<'a> {
     }
 
     /// Points at a place, in pixels of windows.
-    fn point(&mut self, x: i32, y: i32) -> anyhow::Result<()> {
+    pub(super) fn point(&mut self, x: i32, y: i32) -> anyhow::Result<()> {
         let outputs = self.outputs()?;
         let shown = || outputs.iter().filter(|output| output.on).map(|output| output.geometry);
         let right = shown().map(|area| area.x + area.width).max().context("no output")?;
@@ -441,7 +468,7 @@ impl<'a> Scenario<'a> {
     }
 
     /// Takes a GPU away, as if it were pulled out.
-    fn unplug_gpu(&mut self, card: &str) -> anyhow::Result<()> {
+    pub(super) fn unplug_gpu(&mut self, card: &str) -> anyhow::Result<()> {
         self.machine
             .shell
             .run(&format!(
@@ -513,18 +540,12 @@ impl<'a> Scenario<'a> {
     }
 
     fn ends(&mut self) -> anyhow::Result<()> {
-        self.machine.shell.run("kill $(pidof hyper-dmabuf-compositor)")?;
-        self.until("it has ended", |scenario| {
-            let (_, runs) = scenario.machine.shell.attempt("pidof hyper-dmabuf-compositor")?;
-            Ok((!runs).then_some(()))
-        })?;
+        self.end_compositor()?;
         self.says("asked to end")
     }
 
     fn opengl(&mut self) -> anyhow::Result<()> {
-        let mesa = "LD_LIBRARY_PATH=/shared/mesa LIBGL_DRIVERS_PATH=/shared/mesa/dri \
-                    __EGL_VENDOR_LIBRARY_DIRS=/shared/mesa/vendors";
-        self.show("gles", mesa)?;
+        self.show("gles", MESA)?;
         let expected = Picture::read_png(self.expected)?;
         self.until_seen(&expected, "the screen shows the same")?;
         self.machine.monitor.keys(&["ctrl", "alt", "f2"])?;

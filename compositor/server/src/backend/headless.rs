@@ -44,7 +44,7 @@ impl Headless {
     /// Draw what has changed since the last picture.
     pub fn render(&mut self, output: &Output, scene: &Scene<'_>) -> Result<Rendered, BackendError> {
         let drawn = self.drawer.draw(output, scene).map_err(error("cannot draw"));
-        drawn.map(|(changed, states)| Rendered { changed, tells_when_seen: false, states })
+        drawn.map(|(changed, states)| Rendered::all_drawn(changed, false, states))
     }
 
     /// Copy out the last picture.

@@ -13,6 +13,7 @@ pub mod remedy;
 
 use std::time::Duration;
 
+use rustix::fs::Dev;
 use smithay::{
     backend::{
         allocator::{Format, dmabuf::Dmabuf},
@@ -20,6 +21,7 @@ use smithay::{
     },
     output::{Mode, Output},
     reexports::calloop::LoopHandle,
+    wayland::dmabuf::DmabufFeedback,
 };
 
 use crate::{
@@ -106,6 +108,24 @@ pub struct Rendered {
     pub tells_when_seen: bool,
     /// Which element was drawn, and how.
     pub states: RenderElementStates,
+    /// What was not drawn.
+    pub planes: OnPlanes,
+}
+
+impl Rendered {
+    /// A picture with all in it that is seen.
+    fn all_drawn(changed: bool, tells_when_seen: bool, states: RenderElementStates) -> Rendered {
+        Rendered { changed, tells_when_seen, states, planes: OnPlanes::default() }
+    }
+}
+
+/// What is shown on planes of its own: the screen reads its memory, and nothing draws it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OnPlanes {
+    /// The cursor.
+    pub cursor: bool,
+    /// So many surfaces of clients.
+    pub surfaces: u32,
 }
 
 #[cfg(not(all(feature = "drm", feature = "nested")))]
@@ -276,15 +296,37 @@ impl Backend {
         }
     }
 
+    /// The device that clients had best make their dma-bufs on, if one is better than others.
+    pub fn dmabuf_device(&self) -> Option<Dev> {
+        match self {
+            Backend::Headless(_) => None,
+            // The desktop's own windows are on whatever device it likes.
+            #[cfg(feature = "nested")]
+            Backend::Nested(_) => None,
+            #[cfg(feature = "drm")]
+            Backend::Drm(drm) => drm.dmabuf_device(),
+        }
+    }
+
+    /// What to tell clients of dma-bufs that an output can show without drawing them.
+    pub fn scanout_feedback(&self, output: &Output) -> Option<DmabufFeedback> {
+        match self {
+            Backend::Headless(_) => None,
+            #[cfg(feature = "nested")]
+            Backend::Nested(_) => None,
+            #[cfg(feature = "drm")]
+            Backend::Drm(drm) => drm.scanout_feedback(output),
+        }
+    }
+
     /// Whether this dma-buf can be drawn.
     pub fn accepts(&mut self, dmabuf: &Dmabuf) -> bool {
         match self {
             Backend::Headless(headless) => headless.drawer().accepts(dmabuf),
             #[cfg(feature = "nested")]
             Backend::Nested(nested) => nested.drawer().accepts(dmabuf),
-            // One is enough: on the screens of another GPU it is left out.
             #[cfg(feature = "drm")]
-            Backend::Drm(drm) => drm.drawers().any(|drawer| drawer.accepts(dmabuf)),
+            Backend::Drm(drm) => drm.accepts(dmabuf),
         }
     }
 

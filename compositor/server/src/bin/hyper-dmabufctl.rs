@@ -278,9 +278,15 @@ fn print(cli: &Cli, answer: Answer) -> anyhow::Result<()> {
             }),
         ),
         Answer::Outputs(outputs) => table(
-            &["NAME", "STATE", "PIXELS", "SCALE", "TRANSFORM", "GEOMETRY", "PICTURES"],
+            &["NAME", "STATE", "PIXELS", "SCALE", "TRANSFORM", "GEOMETRY", "PICTURES", "PLANES"],
             outputs.into_iter().map(|output| {
                 let place = output.geometry;
+                let planes = match (output.cursor_plane, output.direct_surfaces) {
+                    (false, 0) => String::new(),
+                    (true, 0) => "cursor".to_owned(),
+                    (false, surfaces) => format!("{surfaces} surfaces"),
+                    (true, surfaces) => format!("cursor, {surfaces} surfaces"),
+                };
                 vec![
                     output.name,
                     if output.on { "on" } else { "off" }.to_owned(),
@@ -292,6 +298,7 @@ fn print(cli: &Cli, answer: Answer) -> anyhow::Result<()> {
                     output.transform.to_string(),
                     format!("{}x{}+{}+{}", place.width, place.height, place.x, place.y),
                     output.pictures.to_string(),
+                    planes,
                 ]
             }),
         ),

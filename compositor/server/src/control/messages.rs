@@ -161,6 +161,10 @@ pub struct OutputReport {
     pub geometry: Geometry,
     /// Pictures drawn on it since the start.
     pub pictures: u64,
+    /// Whether the cursor has a plane of its own, so that moving it draws nothing.
+    pub cursor_plane: bool,
+    /// How many surfaces of clients the screen reads where they are: nothing draws them.
+    pub direct_surfaces: u32,
 }
 
 /// A rectangle in pixels of windows.

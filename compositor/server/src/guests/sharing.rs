@@ -1,14 +1,9 @@
-//! What clients may share: the compositor's half of `hyper_dmabuf_v1`, `wl_shm` and dma-bufs.
+//! What clients may share: the compositor's half of `hyper_dmabuf_v1`, and `wl_shm`.
 
 use hyper_dmabuf::domain::DomainId;
 use smithay::{
-    backend::allocator::dmabuf::Dmabuf,
-    delegate_dmabuf,
     reexports::{calloop::LoopHandle, wayland_server::Client},
-    wayland::{
-        dmabuf::{DmabufGlobal, DmabufHandler, DmabufState, ImportNotifier},
-        shm::{ShmHandler, ShmState},
-    },
+    wayland::shm::{ShmHandler, ShmState},
 };
 use smithay_hyper_dmabuf::{BufferState, HyperDmabufHandler, HyperDmabufState, Origin, Show};
 
@@ -41,23 +36,6 @@ impl ShmHandler for State {
         &self.protocols.shm
     }
 }
-
-impl DmabufHandler for State {
-    fn dmabuf_state(&mut self) -> &mut DmabufState {
-        &mut self.protocols.dmabuf
-    }
-
-    fn dmabuf_imported(&mut self, _: &DmabufGlobal, dmabuf: Dmabuf, notifier: ImportNotifier) {
-        self.protocols.hyper_dmabuf.dmabuf_imported(&dmabuf);
-        if !self.backend.accepts(&dmabuf) {
-            notifier.failed();
-        } else if let Err(error) = notifier.successful::<State>() {
-            tracing::debug!(%error, "the client of a dma-buf is gone");
-        }
-    }
-}
-
-delegate_dmabuf!(State);
 
 impl State {
     /// All buffers that clients share by ID.

@@ -130,7 +130,9 @@ fn before_commit(state: &mut State, _display: &DisplayHandle, surface: &WlSurfac
     }
     if !is_sync_subsurface(surface) && !with_states(surface, WaitingCommits::begin) {
         limits::exceeded(surface, "too many commits of a surface wait");
+        return;
     }
+    state.await_drawn(surface);
     with_states(surface, |states| {
         let mut attributes = states.cached_state.get::<SurfaceAttributes>();
         let damage = &mut attributes.pending().damage;

@@ -7,6 +7,7 @@ mod cursor;
 mod data_control;
 mod data_device;
 mod delegated;
+pub(crate) mod dmabuf;
 mod foreign_toplevel;
 mod idle;
 mod input_method;

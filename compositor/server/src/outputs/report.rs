@@ -27,6 +27,8 @@ impl State {
                 transform: OutputTransform(view.output.current_transform()),
                 geometry: view.area().into(),
                 pictures: view.pictures_since_start,
+                cursor_plane: view.planes.cursor,
+                direct_surfaces: view.planes.surfaces,
             }
         };
         self.outputs.iter().map(report).collect()

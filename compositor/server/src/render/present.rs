@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use smithay::{
+    backend::renderer::element::RenderElementStates,
     desktop::utils::{
-        OutputPresentationFeedback, take_presentation_feedback_surface_tree,
-        with_surfaces_surface_tree,
+        OutputPresentationFeedback, surface_presentation_feedback_flags_from_states,
+        take_presentation_feedback_surface_tree, with_surfaces_surface_tree,
     },
     output::Output,
     reexports::{
@@ -28,11 +29,12 @@ use smithay::{
 
 use crate::{
     backend::{
-        Backend, BackendError,
+        Backend, BackendError, OnPlanes,
         remedy::{Remedied, Remedy},
     },
     client::ClientState,
     colour::Colour,
+    handlers::dmabuf::tell_best_buffers,
     outputs::{OutputChange, OutputId, layout},
     render::{elements::Scene, latency::Latency, redraw::RedrawState},
     shell::{hit::has_whole_screen, popups},
@@ -56,6 +58,8 @@ pub struct OutputView {
     pub pictures: u64,
     /// Pictures drawn since the start.
     pub pictures_since_start: u64,
+    /// What the last picture shows without having been drawn.
+    pub planes: OnPlanes,
     /// How long changes take to be seen.
     pub latency: Latency,
     /// Clients see it; `None` while it is off.
@@ -88,12 +92,19 @@ impl Waiting {
     }
 
     /// Collect from a surface and all below it.
-    fn collect(&mut self, output: &Output, surface: &WlSurface) {
+    fn collect(
+        &mut self,
+        output: &Output,
+        surface: &WlSurface,
+        drawn: &RenderElementStates,
+        mut also: impl FnMut(&WlSurface, &SurfaceData),
+    ) {
         with_surface_tree_downward(
             surface,
             (),
             |_, _, ()| TraversalAction::DoChildren(()),
-            |_, states, ()| {
+            |surface, states, ()| {
+                also(surface, states);
                 let mut attributes = states.cached_state.get::<SurfaceAttributes>();
                 self.callbacks.append(&mut attributes.current().frame_callbacks);
             },
@@ -103,7 +114,7 @@ impl Waiting {
             surface,
             &mut self.feedback,
             |_, _| Some(output.clone()),
-            |_, _| wp_presentation_feedback::Kind::empty(),
+            |surface, _| surface_presentation_feedback_flags_from_states(surface, drawn),
         );
     }
 }
@@ -118,6 +129,7 @@ impl OutputView {
             redraw: RedrawState::default(),
             pictures: 0,
             pictures_since_start: 0,
+            planes: OnPlanes::default(),
             latency: Latency::default(),
             global: None,
             was_placed: false,
@@ -278,8 +290,9 @@ impl State {
         let Some(rendered) = self.with_scene(id, Backend::render) else { return Ok(()) };
         let rendered = rendered?;
         self.lock_drawn(id);
-        self.collect_waiting(id);
+        self.collect_waiting(id, &rendered.states);
         let Some(view) = self.outputs.get_mut(id) else { return Ok(()) };
+        view.planes = rendered.planes;
         view.pictures += 1;
         view.pictures_since_start += 1;
         view.latency.drawn();
@@ -337,7 +350,7 @@ impl State {
 
     /// Collect those who want to know when the picture of this output is seen: of each surface that
     /// lies on more than one, only one output tells.
-    fn collect_waiting(&mut self, id: OutputId) {
+    fn collect_waiting(&mut self, id: OutputId, drawn: &RenderElementStates) {
         let smallest = self.outputs.smallest_size();
         let mut told = Vec::new();
         let Some(view) = self.outputs.get(id) else { return };
@@ -379,8 +392,16 @@ impl State {
             enter_or_leave(&view.output, surface, true);
             told.push(surface.clone());
         }
+        let scanout = self.backend.scanout_feedback(&view.output);
+        let offered = &self.protocols.dmabuf;
         if let Some(view) = self.outputs.get_mut(id) {
-            told.iter().for_each(|surface| view.waiting.collect(&view.output, surface));
+            for surface in &told {
+                view.waiting.collect(&view.output, surface, drawn, |surface, states| {
+                    if let Some(scanout) = &scanout {
+                        tell_best_buffers(offered, scanout, surface, states, drawn);
+                    }
+                });
+            }
         }
     }
 

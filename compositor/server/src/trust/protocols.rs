@@ -80,7 +80,7 @@ pub static PROTOCOLS: &[Protocol] = {
         whole(
             Accelerated,
             "zwp_linux_dmabuf_v1",
-            3,
+            5,
             "buffers of a GPU; they are parsed by the renderer and its driver",
         ),
         row(Allowed, "wp_alpha_modifier_v1", 1, "opacity within the window"),

@@ -5,7 +5,8 @@ use std::{collections::HashMap, path::Path};
 use rustix::fs::OFlags;
 use smithay::{
     backend::{
-        drm::{DrmDevice, DrmDeviceFd},
+        allocator::dmabuf::Dmabuf,
+        drm::{DrmDevice, DrmDeviceFd, DrmNode, NodeType},
         session::Session,
     },
     output::{Mode, Output},
@@ -34,6 +35,8 @@ pub(super) struct Gpu {
     pub(super) drawer: Drawer,
     pub(super) screens: HashMap<Output, Screen>,
     pub(super) events: RegistrationToken,
+    /// Where clients had best make their buffers: where programs draw, if the GPU draws.
+    pub(super) node: Option<DrmNode>,
     kind: Screens,
 }
 
@@ -58,7 +61,10 @@ impl Gpu {
             })
             .map_err(|e| error("cannot wait for a GPU")(&e))?;
         tracing::info!(path = %path.display(), renderer = drawer.name(), "a GPU is there");
-        Ok(Gpu { device, drawer, screens: HashMap::new(), events, kind })
+        let node = DrmNode::from_file(&descriptor).ok();
+        let draws = node.and_then(|node| node.node_with_type(NodeType::Render)?.ok());
+        let node = draws.or(node);
+        Ok(Gpu { device, drawer, screens: HashMap::new(), events, node, kind })
     }
 
     /// Look which connectors have a screen.
@@ -101,9 +107,21 @@ impl Gpu {
         let surface =
             self.device.create_surface(crtc, mode, &[info.handle()]).map_err(|e| failed(&e))?;
         let found = connectors::output(info, mode, config);
-        let screen = self.kind.screen(&self.device, surface, &mut self.drawer, info, mode)?;
+        let screen =
+            self.kind.screen(&self.device, self.node, surface, &mut self.drawer, info, mode)?;
         self.screens.insert(found.output.clone(), screen);
         Ok(found)
+    }
+
+    /// Whether it can draw this dma-buf. If so, its screens may show it without that.
+    pub(super) fn accepts(&mut self, dmabuf: &Dmabuf) -> bool {
+        let accepted = self.drawer.accepts(dmabuf);
+        if accepted {
+            // Where it was made nobody says. If not here, the driver refuses it for a plane, and it is
+            // drawn.
+            dmabuf.set_node(self.node);
+        }
+        accepted
     }
 
     /// Whether the processor draws.
@@ -136,7 +154,7 @@ impl Gpu {
         let info = self.device.get_connector(connector, false).map_err(|e| failed(&e))?;
         let surface = self.device.create_surface(crtc, mode, &[connector]);
         let surface = surface.map_err(|e| failed(&e))?;
-        self.kind.screen(&self.device, surface, &mut self.drawer, &info, mode)
+        self.kind.screen(&self.device, self.node, surface, &mut self.drawer, &info, mode)
     }
 
     /// The output that this drives.

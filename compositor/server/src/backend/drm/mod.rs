@@ -15,14 +15,17 @@ mod screen;
 
 use std::{collections::HashMap, fmt::Display, path::Path};
 
+use rustix::fs::Dev;
 use smithay::{
     backend::{
+        allocator::dmabuf::Dmabuf,
         libinput::{LibinputInputBackend, LibinputSessionInterface},
         session::{Session, libseat::LibSeatSession},
         udev::{UdevBackend, primary_gpu},
     },
     output::{Mode, Output},
     reexports::{calloop::LoopHandle, input::Libinput},
+    wayland::dmabuf::DmabufFeedback,
 };
 
 use super::{
@@ -158,6 +161,22 @@ impl Drm {
     /// What draws on each GPU.
     pub fn drawers(&mut self) -> impl Iterator<Item = &mut Drawer> {
         self.gpus.values_mut().map(|gpu| &mut gpu.drawer)
+    }
+
+    /// The device that clients had best make their dma-bufs on: the first GPU, as it is drawn there.
+    pub fn dmabuf_device(&self) -> Option<Dev> {
+        let first = self.gpus.values().find(|gpu| !gpu.drawer.dmabuf_formats().is_empty())?;
+        Some(first.node?.dev_id())
+    }
+
+    /// What to tell clients of dma-bufs that the screen at an output takes without drawing them.
+    pub fn scanout_feedback(&self, output: &Output) -> Option<DmabufFeedback> {
+        self.gpus.values().find_map(|gpu| gpu.screens.get(output))?.scanout.clone()
+    }
+
+    /// Whether a GPU can draw this dma-buf. One is enough: on the screens of another it is left out.
+    pub fn accepts(&mut self, dmabuf: &Dmabuf) -> bool {
+        self.gpus.values_mut().any(|gpu| gpu.accepts(dmabuf))
     }
 
     /// The mode of the connector's screen with these pixels.

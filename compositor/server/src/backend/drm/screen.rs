@@ -2,26 +2,30 @@
 
 #[cfg(feature = "gles")]
 use smithay::backend::{
-    allocator::gbm::{GbmAllocator, GbmBufferFlags, GbmDevice},
-    drm::{DrmNode, exporter::gbm::GbmFramebufferExporter},
+    allocator::gbm::{GbmAllocator, GbmBufferFlags},
+    drm::exporter::gbm::GbmFramebufferExporter,
 };
 use smithay::{
     backend::{
-        allocator::{Fourcc, dmabuf::Dmabuf, dumb::DumbAllocator},
+        allocator::{Format, Fourcc, dmabuf::Dmabuf, dumb::DumbAllocator, gbm::GbmDevice},
         drm::{
-            DrmDevice, DrmDeviceFd, DrmSurface,
+            DrmDevice, DrmDeviceFd, DrmNode, DrmSurface,
             compositor::{DrmCompositor, FrameFlags, PrimaryPlaneElement},
         },
         renderer::Bind,
     },
     output::{Mode, OutputModeSource},
-    reexports::drm::control::{Mode as DrmMode, connector, crtc},
+    reexports::{
+        drm::control::{Mode as DrmMode, connector, crtc},
+        wayland_protocols::wp::linux_dmabuf::zv1::server::zwp_linux_dmabuf_feedback_v1::TrancheFlags,
+    },
     utils::Transform,
+    wayland::dmabuf::{DmabufFeedback, DmabufFeedbackBuilder},
 };
 
 use super::error;
 use crate::{
-    backend::{BackendError, Rendered, drawer::Drawer},
+    backend::{BackendError, OnPlanes, Rendered, drawer::Drawer},
     config::RendererChoice,
     render::elements::{self, Scene},
 };
@@ -35,7 +39,8 @@ type Fast =
 
 /// How the screens of a GPU are drawn.
 pub(super) enum Screens {
-    Plain(DrmDeviceFd),
+    /// With memory for the cursor's own plane, where the driver has such.
+    Plain(DrmDeviceFd, Option<GbmDevice<DrmDeviceFd>>),
     #[cfg(feature = "gles")]
     Fast(GbmDevice<DrmDeviceFd>),
 }
@@ -44,6 +49,8 @@ pub(super) enum Screens {
 pub(super) struct Screen {
     pub(super) crtc: crtc::Handle,
     pub(super) connector: connector::Handle,
+    /// What to tell clients of the buffers that its planes take.
+    pub(super) scanout: Option<DmabufFeedback>,
     modes: Vec<DrmMode>,
     buffers: Buffers,
 }
@@ -68,7 +75,7 @@ macro_rules! any {
 impl Screens {
     /// Whether the processor draws them.
     pub(super) fn is_plain(&self) -> bool {
-        matches!(self, Screens::Plain(_))
+        matches!(self, Screens::Plain(..))
     }
 
     /// What is asked for; left to choose, OpenGL ES if the GPU does it and not the processor in its
@@ -99,12 +106,16 @@ impl Screens {
         }
         let drawer = Drawer::start(RendererChoice::Pixman)
             .map_err(|e| error("cannot draw by the processor")(&e))?;
-        Ok((Screens::Plain(device.clone()), drawer))
+        // Debian's Mesa has it for every driver, at worst by plain buffers.
+        let cursors = GbmDevice::new(device.clone())
+            .inspect_err(|error| tracing::info!(%error, "cursors are drawn into the picture"));
+        Ok((Screens::Plain(device.clone(), cursors.ok()), drawer))
     }
 
     pub(super) fn screen(
         &self,
         device: &DrmDevice,
+        node: Option<DrmNode>,
         surface: DrmSurface,
         drawer: &mut Drawer,
         info: &connector::Info,
@@ -114,9 +125,10 @@ impl Screens {
         let source = source(Mode::from(mode), Transform::Normal);
         let formats = [Fourcc::Xrgb8888, Fourcc::Argb8888];
         let cursor = device.cursor_size();
+        let scanout = node.and_then(|node| scanout_feedback(&surface, node, drawer));
         let failed = error("cannot make buffers for a screen");
         let buffers = match (self, drawer) {
-            (Screens::Plain(descriptor), Drawer::Pixman(memory)) => {
+            (Screens::Plain(descriptor, cursors), Drawer::Pixman(memory)) => {
                 let drawn = Bind::<Dmabuf>::supported_formats(memory.renderer());
                 let allocator = DumbAllocator::new(descriptor.clone());
                 let compositor = DrmCompositor::new(
@@ -128,7 +140,7 @@ impl Screens {
                     formats,
                     drawn.unwrap_or_default(),
                     cursor,
-                    None,
+                    cursors.clone(),
                 );
                 Buffers::Plain(Box::new(compositor.map_err(|e| failed(&e))?))
             }
@@ -136,7 +148,6 @@ impl Screens {
             (Screens::Fast(gbm), Drawer::Gles(memory)) => {
                 let drawn = memory.renderer().egl_context().dmabuf_render_formats().clone();
                 let flags = GbmBufferFlags::RENDERING | GbmBufferFlags::SCANOUT;
-                let node = DrmNode::from_file(device.device_fd()).ok();
                 let compositor = DrmCompositor::new(
                     source,
                     surface,
@@ -153,8 +164,31 @@ impl Screens {
             #[cfg(feature = "gles")]
             _ => return Err(failed(&"the renderer is another than the GPU's")),
         };
-        Ok(Screen { crtc, connector: info.handle(), modes: info.modes().to_vec(), buffers })
+        let (connector, modes) = (info.handle(), info.modes().to_vec());
+        Ok(Screen { crtc, connector, scanout, modes, buffers })
     }
+}
+
+/// First of all what both the planes and the renderer take: a surface may be covered the next moment,
+/// and has to be drawn then.
+fn scanout_feedback(
+    surface: &DrmSurface,
+    node: DrmNode,
+    drawer: &Drawer,
+) -> Option<DmabufFeedback> {
+    let drawn = drawer.dmabuf_formats();
+    if drawn.is_empty() {
+        return None;
+    }
+    let overlays = surface.planes().overlay.iter().flat_map(|plane| plane.formats.iter());
+    let shown = surface.plane_info().formats.iter().chain(overlays);
+    let both: Vec<Format> = shown.filter(|format| drawn.contains(format)).copied().collect();
+    let device = node.dev_id();
+    DmabufFeedbackBuilder::new(device, drawn)
+        .add_preference_tranche(device, Some(TrancheFlags::Scanout), both)
+        .build()
+        .inspect_err(|error| tracing::warn!(%error, "clients are not told what planes take"))
+        .ok()
 }
 
 /// What is drawn is in pixels of the screen already: at scale one.
@@ -240,11 +274,16 @@ impl Screen {
                 {
                     tracing::debug!("a picture may be shown before it is whole");
                 }
+                let whole = matches!(result.primary_element, PrimaryPlaneElement::Element(_));
+                let planes = OnPlanes {
+                    cursor: result.cursor_element.is_some(),
+                    surfaces: result.overlay_elements.len() as u32 + u32::from(whole),
+                };
                 let (changed, states) = (!result.is_empty, result.states);
                 if changed {
                     $compositor.queue_frame(()).map_err(|e| cannot_show(&e))?;
                 }
-                Ok(Rendered { changed, tells_when_seen: changed, states })
+                Ok(Rendered { changed, tells_when_seen: changed, states, planes })
             }};
         }
         match (&mut self.buffers, drawer) {

@@ -280,14 +280,14 @@ impl Host for Wayland {
         if !window.is_configured {
             window.is_awaited = true;
             let states = RenderElementStates::default();
-            return Ok(Rendered { changed: true, tells_when_seen: true, states });
+            return Ok(Rendered::all_drawn(true, true, states));
         }
         let shape = window.shape();
         let share = |canvas: &Canvas| Ok(Shared(globals.share(canvas, id, handle)));
         let (drawn, states) =
             window.pictures.draw((shape.pixels, transform), drawer, scene, share)?;
         let Some(drawn) = drawn else {
-            return Ok(Rendered { changed: false, tells_when_seen: false, states });
+            return Ok(Rendered::all_drawn(false, false, states));
         };
         let surface = &window.surface;
         surface.attach(Some(&drawn.buffer.0), 0, 0);
@@ -301,7 +301,7 @@ impl Host for Wayland {
         surface.frame(handle, id);
         surface.commit();
         self.flush()?;
-        Ok(Rendered { changed: true, tells_when_seen: true, states })
+        Ok(Rendered::all_drawn(true, true, states))
     }
 
     fn forget_pictures(&mut self, id: WindowId) {

@@ -186,7 +186,7 @@ impl Window {
         if !self.is_mapped {
             self.is_awaited = true;
             let states = RenderElementStates::default();
-            return Ok(Rendered { changed: true, tells_when_seen: true, states });
+            return Ok(Rendered::all_drawn(true, true, states));
         }
         let failed = error("cannot share a picture with the X11 desktop");
         let share = |canvas: &Canvas| {
@@ -203,7 +203,7 @@ impl Window {
         if !shares_memory {
             self.pictures.give_back(|_| true);
         }
-        Ok(Rendered { changed, tells_when_seen: false, states })
+        Ok(Rendered::all_drawn(changed, false, states))
     }
 }
 

@@ -1,0 +1,283 @@
+//! A window whose pixels lie in a dma-buf of the device that the compositor names, and that says how it is
+//! told to be seen, a line an event. For `cargo xtask screen`: programs of Debian that make such buffers
+//! need a GPU that draws.
+//!
+//! It fills the screen, or stays a window with `--window`. For each line that it reads it shows a new
+//! picture.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::{fd::AsFd, unix::fs::MetadataExt},
+    thread,
+};
+
+use anyhow::{Context, anyhow};
+use smithay::reexports::drm::{
+    self, RDWR,
+    buffer::{Buffer, DrmFourcc},
+    control::{Device as _, dumbbuffer::DumbBuffer},
+};
+use wayland_client::{
+    Connection, Dispatch, EventQueue, Proxy, QueueHandle, WEnum, delegate_noop,
+    globals::{GlobalListContents, registry_queue_init},
+    protocol::{
+        wl_buffer::WlBuffer, wl_compositor::WlCompositor, wl_registry::WlRegistry,
+        wl_surface::WlSurface,
+    },
+};
+use wayland_protocols::{
+    wp::{
+        linux_dmabuf::zv1::client::{
+            zwp_linux_buffer_params_v1::{Flags, ZwpLinuxBufferParamsV1},
+            zwp_linux_dmabuf_feedback_v1::{self, TrancheFlags, ZwpLinuxDmabufFeedbackV1},
+            zwp_linux_dmabuf_v1::ZwpLinuxDmabufV1,
+        },
+        presentation_time::client::{
+            wp_presentation::WpPresentation,
+            wp_presentation_feedback::{self, Kind, WpPresentationFeedback},
+        },
+    },
+    xdg::shell::client::{
+        xdg_surface::{self, XdgSurface},
+        xdg_toplevel::{self, XdgToplevel},
+        xdg_wm_base::{self, XdgWmBase},
+    },
+};
+
+/// A window's size where it may choose.
+const SIZE: (i32, i32) = (400, 300);
+
+/// The device that dma-bufs are made on.
+struct Card(File);
+
+impl AsFd for Card {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl drm::Device for Card {}
+impl drm::control::Device for Card {}
+
+impl Card {
+    /// The one with this number.
+    fn open(number: u64) -> anyhow::Result<Card> {
+        for entry in fs::read_dir("/dev/dri").context("there is no /dev/dri")?.flatten() {
+            if entry.metadata()?.rdev() == number {
+                let file = File::options().read(true).write(true).open(entry.path())?;
+                return Ok(Card(file));
+            }
+        }
+        Err(anyhow!("no device has the number {number:#x}"))
+    }
+
+    /// A picture of this number: stripes of a brightness of its own.
+    fn picture(&self, (width, height): (i32, i32), number: u8) -> anyhow::Result<DumbBuffer> {
+        let size = (width as u32, height as u32);
+        let mut buffer = self.create_dumb_buffer(size, DrmFourcc::Xrgb8888, 32)?;
+        let pitch = buffer.pitch() as usize;
+        let mut pixels = self.map_dumb_buffer(&mut buffer)?;
+        for (y, row) in pixels.chunks_mut(pitch).enumerate() {
+            let brightness = (y * 2 % 256) as u8;
+            row.chunks_mut(4)
+                .for_each(|pixel| pixel.copy_from_slice(&[brightness, number, 0x80, 0]));
+        }
+        drop(pixels);
+        Ok(buffer)
+    }
+}
+
+#[derive(Default)]
+struct Told {
+    size: (i32, i32),
+    configured: bool,
+    device: Option<u64>,
+    all_told: bool,
+    scanout: bool,
+    presented: u32,
+}
+
+fn main() -> anyhow::Result<()> {
+    let windowed = std::env::args().any(|argument| argument == "--window");
+    let connection = Connection::connect_to_env().context("is WAYLAND_DISPLAY set?")?;
+    let (globals, mut queue) = registry_queue_init::<Told>(&connection)?;
+    let handle = queue.handle();
+    let compositor: WlCompositor = globals.bind(&handle, 4..=6, ())?;
+    let shell: XdgWmBase = globals.bind(&handle, 1..=6, ())?;
+    let dmabuf: ZwpLinuxDmabufV1 = globals.bind(&handle, 4..=5, ())?;
+    let presentation: WpPresentation = globals.bind(&handle, 1..=1, ())?;
+    let surface = compositor.create_surface(&handle, ());
+    let toplevel = shell.get_xdg_surface(&surface, &handle, ()).get_toplevel(&handle, ());
+    toplevel.set_title("direct".to_owned());
+    if !windowed {
+        toplevel.set_fullscreen(None);
+    }
+    let _feedback = dmabuf.get_surface_feedback(&surface, &handle, ());
+    surface.commit();
+    let mut told = Told::default();
+    await_told(&mut queue, &mut told, |told| told.configured && told.all_told)?;
+    let card = Card::open(told.device.context("no device was named")?)?;
+
+    let (sender, lines) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        for line in io::stdin().lines() {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    let size = if told.size.0 > 0 && !windowed { told.size } else { SIZE };
+    // Those shown before are kept: the screen may still read them.
+    let mut shown = Vec::new();
+    for number in 0_u8.. {
+        let picture = card.picture(size, number.wrapping_mul(64))?;
+        let descriptor = card.buffer_to_prime_fd(picture.handle(), RDWR)?;
+        let params = dmabuf.create_params(&handle, ());
+        params.add(descriptor.as_fd(), 0, 0, picture.pitch(), 0, 0);
+        let format = DrmFourcc::Xrgb8888 as u32;
+        let buffer = params.create_immed(size.0, size.1, format, Flags::empty(), &handle, ());
+        presentation.feedback(&surface, &handle, ());
+        surface.attach(Some(&buffer), 0, 0);
+        surface.damage_buffer(0, 0, size.0, size.1);
+        surface.commit();
+        await_told(&mut queue, &mut told, |told| told.presented > u32::from(number))?;
+        shown.push((buffer, picture));
+        match lines.recv() {
+            Ok(line) => drop(line?),
+            // Nobody asks for more: it stays as it is.
+            Err(_) => await_told(&mut queue, &mut told, |_| false)?,
+        }
+    }
+    Ok(())
+}
+
+fn await_told(
+    queue: &mut EventQueue<Told>,
+    told: &mut Told,
+    enough: impl Fn(&Told) -> bool,
+) -> anyhow::Result<()> {
+    while !enough(told) {
+        queue.blocking_dispatch(told).context("the compositor is gone")?;
+    }
+    Ok(())
+}
+
+impl Dispatch<ZwpLinuxDmabufFeedbackV1, ()> for Told {
+    fn event(
+        told: &mut Told,
+        _: &ZwpLinuxDmabufFeedbackV1,
+        event: zwp_linux_dmabuf_feedback_v1::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Told>,
+    ) {
+        use zwp_linux_dmabuf_feedback_v1::Event;
+        match event {
+            Event::MainDevice { device } => {
+                told.device = device.try_into().ok().map(u64::from_ne_bytes);
+                told.scanout = false;
+            }
+            Event::TrancheFlags { flags: WEnum::Value(flags) } => {
+                told.scanout |= flags.contains(TrancheFlags::Scanout);
+            }
+            Event::Done => {
+                told.all_told = true;
+                let best = if told.scanout { "for the screen" } else { "to be drawn" };
+                println!("best are buffers {best}");
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Dispatch<WpPresentationFeedback, ()> for Told {
+    fn event(
+        told: &mut Told,
+        _: &WpPresentationFeedback,
+        event: wp_presentation_feedback::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Told>,
+    ) {
+        match event {
+            wp_presentation_feedback::Event::Presented { flags: WEnum::Value(flags), .. } => {
+                let how = if flags.contains(Kind::ZeroCopy) { "by itself" } else { "drawn" };
+                println!("picture {} is seen {how}", told.presented);
+                told.presented += 1;
+            }
+            wp_presentation_feedback::Event::Discarded => {
+                println!("picture {} is never seen", told.presented);
+                told.presented += 1;
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Dispatch<XdgToplevel, ()> for Told {
+    fn event(
+        told: &mut Told,
+        _: &XdgToplevel,
+        event: xdg_toplevel::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Told>,
+    ) {
+        match event {
+            xdg_toplevel::Event::Configure { width, height, .. } => told.size = (width, height),
+            xdg_toplevel::Event::Close => std::process::exit(0),
+            _ => {}
+        }
+    }
+}
+
+impl Dispatch<XdgSurface, ()> for Told {
+    fn event(
+        told: &mut Told,
+        surface: &XdgSurface,
+        event: xdg_surface::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Told>,
+    ) {
+        if let xdg_surface::Event::Configure { serial } = event {
+            surface.ack_configure(serial);
+            told.configured = true;
+        }
+    }
+}
+
+impl Dispatch<XdgWmBase, ()> for Told {
+    fn event(
+        _: &mut Told,
+        shell: &XdgWmBase,
+        event: xdg_wm_base::Event,
+        (): &(),
+        _: &Connection,
+        _: &QueueHandle<Told>,
+    ) {
+        if let xdg_wm_base::Event::Ping { serial } = event {
+            shell.pong(serial);
+        }
+    }
+}
+
+impl Dispatch<WlRegistry, GlobalListContents> for Told {
+    fn event(
+        _: &mut Told,
+        _: &WlRegistry,
+        _: <WlRegistry as Proxy>::Event,
+        _: &GlobalListContents,
+        _: &Connection,
+        _: &QueueHandle<Told>,
+    ) {
+    }
+}
+
+delegate_noop!(Told: WlCompositor);
+delegate_noop!(Told: ignore WlSurface);
+delegate_noop!(Told: ignore WlBuffer);
+delegate_noop!(Told: ignore ZwpLinuxDmabufV1);
+delegate_noop!(Told: ignore ZwpLinuxBufferParamsV1);
+delegate_noop!(Told: ignore WpPresentation);
