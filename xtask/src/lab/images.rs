@@ -75,6 +75,8 @@ impl Images {
             fs::copy(scripts().join("parts").join(part), shared.join("parts").join(part))?;
         }
         fs::write(shared.join("size"), demo::SIZE)?;
+        // For QEMU to save its screen there.
+        fs::write(shared.join("host"), shared.as_os_str().as_encoded_bytes())?;
         // To have the same random moments as a run before.
         if let Some(seed) = env::var_os("LAB_SEED") {
             fs::write(shared.join("seed"), seed.as_encoded_bytes())?;

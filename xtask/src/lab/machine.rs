@@ -9,7 +9,7 @@ use anyhow::Context;
 
 use super::console;
 use super::images::Images;
-use crate::demo::{Process, until};
+use crate::demo::{self, Process, until};
 use crate::paths;
 
 /// Without SMAP, because QEMU's emulation of it faults a paravirtual dom0. Without RDTSCP and XSAVE
@@ -57,6 +57,8 @@ impl Machine {
 
     fn start(images: &Images, lab: &Path, shared: &Path) -> anyhow::Result<Machine> {
         let (console, log) = (lab.join("console"), shared.join("serial.log"));
+        let monitor = lab.join("monitor").display().to_string();
+        let (width, height) = demo::SIZE.split_once('x').context("a size has two sides")?;
         let [console_text, log, shared] =
             [&console, &log, &shared.to_owned()].map(|path| path.display().to_string());
         let (linux, root) = (images.file("vmlinuz"), images.file("dom0.img"));
@@ -66,9 +68,20 @@ impl Machine {
             .args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", PROCESSOR])
             .args(["-smp", "2", "-m", "4608", "-display", "none", "-no-reboot"])
             .args(["-monitor", "none", "-nic", "none"])
+            // Of dom0's own.
+            .args(["-vga", "none", "-device"])
+            .arg(format!("virtio-gpu-pci,id=gpu,xres={width},yres={height}"))
+            .args(["-device", "virtio-keyboard-pci", "-device", "virtio-tablet-pci"])
             .arg("-chardev")
             .arg(format!("socket,id=com1,path={console_text},server=on,wait=off,logfile={log}"))
             .args(["-serial", "chardev:com1"])
+            // What dom0 writes to its second serial port is for QEMU's monitor, which types and clicks
+            // for it.
+            .arg("-chardev")
+            .arg(format!("socket,id=monitor,path={monitor},server=on,wait=off"))
+            .args(["-mon", "chardev=monitor,mode=control", "-chardev"])
+            .arg(format!("socket,id=com2,path={monitor}"))
+            .args(["-serial", "chardev:com2"])
             .arg("-virtfs")
             .arg(format!("local,path={shared},mount_tag=lab,security_model=none"))
             .arg("-kernel")

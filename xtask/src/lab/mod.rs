@@ -38,7 +38,7 @@ pub(crate) fn impossible() -> Option<String> {
 /// the time of the lab.
 const MACHINES: [&[&str]; 2] = [
     &["grants", "native", "unmodified", "numbers", "speed", "display-domain", "limits"],
-    &["moments", "pause", "suspend", "users"],
+    &["moments", "pause", "screen", "suspend", "users"],
 ];
 
 /// Runs these parts of the tests on one machine, or all on several if none are named.
