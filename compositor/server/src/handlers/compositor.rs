@@ -199,6 +199,9 @@ impl Dispatch<WlSurface, SurfaceUserData> for State {
         data_init: &mut DataInit<'_, State>,
     ) {
         use wl_surface::Request;
+        if let Request::Destroy = request {
+            state.take_devices_off(surface);
+        }
         let request = match request {
             Request::Damage { .. } | Request::DamageBuffer { .. } if damage_is_full(surface) => {
                 return;

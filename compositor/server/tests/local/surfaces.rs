@@ -1,11 +1,15 @@
-//! Where surfaces lie below their windows.
+//! Where surfaces lie below their windows, and what is told before one goes.
 
 use hyper_dmabuf_compositor::{input::Input, server::Server};
-use wayland_client::protocol::{
-    wl_pointer::{self, WlPointer},
-    wl_subcompositor::WlSubcompositor,
-    wl_subsurface::WlSubsurface,
-    wl_surface::WlSurface,
+use wayland_client::{
+    Proxy,
+    protocol::{
+        wl_pointer::{self, WlPointer},
+        wl_subcompositor::WlSubcompositor,
+        wl_subsurface::WlSubsurface,
+        wl_surface::WlSurface,
+        wl_touch,
+    },
 };
 
 use crate::client::{Client, Window, server};
@@ -107,4 +111,44 @@ fn a_subsurface_of_a_synchronised_one_waits_for_both_above() {
     middle.commit();
     window.surface.commit();
     assert_eq!(place(&mut client, &mut server), (0.0, 0.0));
+}
+
+#[test]
+fn pointer_and_fingers_are_taken_off_a_surface_that_goes() {
+    let mut server = server("640x400");
+    let mut client = Client::local(&mut server);
+    let pointer = client.seat.get_pointer(&client.handle(), ());
+    let touch = client.seat.get_touch(&client.handle(), ());
+    let (window, corner) = a_window(&mut client, &mut server);
+    let (surface, role) = below(&mut client, &window.surface);
+    window.surface.commit();
+    client.roundtrip(&mut server);
+    assert_eq!(entered(&mut client, &mut server, &pointer, corner).0, surface);
+    for finger in [0, 1] {
+        let (x, y) = (corner.0 + 5.0, corner.1 + 5.0);
+        server.state.inject(Input::Touch { finger, x, y, down: true });
+    }
+    client.roundtrip(&mut server);
+    client.take_events(&touch);
+
+    role.destroy();
+    surface.destroy();
+    client.roundtrip(&mut server);
+    let told = client.take_events(&pointer);
+    let leaves = |event: &wl_pointer::Event| matches!(event, wl_pointer::Event::Leave { surface: left, .. } if left.id() == surface.id());
+    let enters = |event: &wl_pointer::Event| matches!(event, wl_pointer::Event::Enter { surface, .. } if *surface == window.surface);
+    let left = told.iter().position(leaves).expect("it was left");
+    let come = told.iter().position(enters).expect("the window was entered");
+    assert!(left < come, "{told:?}");
+    let up = client.take_events(&touch).into_iter().filter_map(|event| match event {
+        wl_touch::Event::Up { id, .. } => Some(id),
+        _ => None,
+    });
+    assert_eq!(up.collect::<Vec<_>>(), [0, 1]);
+    // They are heard of again only when they come down again.
+    for finger in [0, 1] {
+        server.state.inject(Input::TouchUp { finger });
+    }
+    client.roundtrip(&mut server);
+    assert!(client.take_events(&touch).is_empty());
 }
