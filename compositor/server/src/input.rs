@@ -1,11 +1,10 @@
 //! Input, from wherever it comes: a back end's devices, or a test.
 
 use smithay::{
-    backend::input::{Axis, AxisSource, ButtonState, KeyState, TouchSlot},
+    backend::input::{Axis, AxisSource, ButtonState, KeyState},
     input::{
         keyboard::{FilterResult, Keycode, Keysym},
         pointer::{AxisFrame, ButtonEvent, GrabStartData, MotionEvent, RelativeMotionEvent},
-        touch::{DownEvent, MotionEvent as TouchMotionEvent, UpEvent},
     },
     reexports::wayland_server::protocol::wl_surface::WlSurface,
     utils::{Logical, Point, SERIAL_COUNTER},
@@ -99,7 +98,7 @@ pub enum Input {
 }
 
 /// A time as the client of a surface is told it.
-fn told_to(surface: Option<&WlSurface>, time: u32) -> u32 {
+pub(crate) fn told_to(surface: Option<&WlSurface>, time: u32) -> u32 {
     let origin = surface.and_then(origin_of_surface);
     let domain = origin.as_ref().and_then(ClientOrigin::domain);
     domain.map_or(time, |domain| domain.input_timing().coarsen(time))
@@ -396,21 +395,6 @@ impl State {
         }
     }
 
-    fn touch(&mut self, finger: u32, location: Point<f64, Logical>, down: bool, time: u32) {
-        let location = self.outputs.confine(location);
-        let Some(touch) = self.seat.get_touch() else { return };
-        let focus = self.surface_under(location);
-        let slot = TouchSlot::from(Some(finger));
-        if down {
-            self.focus_at(location);
-            let serial = SERIAL_COUNTER.next_serial();
-            touch.down(self, focus, &DownEvent { slot, location, serial, time });
-        } else {
-            touch.motion(self, focus, &TouchMotionEvent { slot, location, time });
-        }
-        touch.frame(self);
-    }
-
     /// Give the focus to what is touched there.
     pub(crate) fn focus_at(&mut self, location: Point<f64, Logical>) {
         match self.hit(location) {
@@ -422,12 +406,5 @@ impl State {
             Some(Hit::Unmanaged { .. }) => {}
             None => self.focus_window(None),
         }
-    }
-
-    fn touch_up(&mut self, finger: u32, time: u32) {
-        let Some(touch) = self.seat.get_touch() else { return };
-        let slot = TouchSlot::from(Some(finger));
-        touch.up(self, &UpEvent { slot, serial: SERIAL_COUNTER.next_serial(), time });
-        touch.frame(self);
     }
 }

@@ -29,5 +29,6 @@ pub mod session;
 pub mod shell;
 pub mod state;
 pub mod title;
+mod touch;
 pub mod trust;
 pub mod xwayland;

@@ -1,6 +1,11 @@
 //! The compositor: everything that lives as long as it runs, and how it begins.
 
-use std::{collections::HashMap, io, os::unix::net::UnixStream, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    io,
+    os::unix::net::UnixStream,
+    sync::Arc,
+};
 
 use hyper_dmabuf::{domain::DomainId, grant::ForeignMemory};
 use smithay::{
@@ -152,6 +157,8 @@ pub struct State {
     pub(crate) pointer_location: Point<f64, Logical>,
     /// The surface under the pointer, and where it lies, as its client was told.
     pub(crate) pointer_focus: Option<(WlSurface, Point<f64, Logical>)>,
+    /// The fingers that are down.
+    pub(crate) fingers: BTreeSet<u32>,
     pub(crate) selections: SelectionOwners,
     /// What is on its way from one domain to another.
     pub(crate) crossing: Crossing,
@@ -372,6 +379,7 @@ impl State {
             scene_changed: true,
             pointer_location: Point::default(),
             pointer_focus: None,
+            fingers: BTreeSet::new(),
             selections: SelectionOwners::default(),
             crossing: Crossing::default(),
             captures: Captures::default(),

@@ -1,4 +1,4 @@
-//! `wl_compositor`, `wl_subcompositor` and `wp_viewporter`, with a filter in front that keeps every
+//! `wl_compositor` and `wp_viewporter`, with a filter in front that keeps every
 //! number and every list from a client within bounds.
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,7 +16,6 @@ use smithay::{
             protocol::{
                 wl_compositor::{self, WlCompositor},
                 wl_region::{self, WlRegion},
-                wl_subsurface::{self, WlSubsurface},
                 wl_surface::{self, WlSurface},
             },
         },
@@ -25,8 +24,8 @@ use smithay::{
     wayland::{
         compositor::{
             CompositorClientState, CompositorHandler, CompositorState, Damage, RegionUserData,
-            SubsurfaceUserData, SurfaceAttributes, SurfaceData, SurfaceUserData,
-            add_pre_commit_hook, is_sync_subsurface, with_states,
+            SurfaceAttributes, SurfaceData, SurfaceUserData, add_pre_commit_hook,
+            is_sync_subsurface, with_states,
         },
         viewporter::{ViewportState, ensure_viewport_valid},
     },
@@ -35,7 +34,7 @@ use smithay::{
 
 use smithay_hyper_dmabuf::HyperDmabufState;
 
-use super::limits;
+use super::{limits, subsurfaces};
 use crate::{client::ClientState, shell::stage::root_of, state::State, trust::account::Counted};
 
 impl CompositorHandler for State {
@@ -67,6 +66,7 @@ impl CompositorHandler for State {
         with_states(surface, WaitingCommits::end);
         let root = root_of(surface);
         let before = self.area_of(&root);
+        subsurfaces::places_applied(surface);
         if self.backend.uploads() {
             let commit = with_renderer_surface_state(surface, |state| state.current_commit());
             on_commit_buffer_handler::<State>(surface);
@@ -133,6 +133,7 @@ fn before_commit(state: &mut State, _display: &DisplayHandle, surface: &WlSurfac
         return;
     }
     state.await_drawn(surface);
+    subsurfaces::places_committed(surface);
     with_states(surface, |states| {
         let mut attributes = states.cached_state.get::<SurfaceAttributes>();
         let damage = &mut attributes.pending().damage;
@@ -200,6 +201,9 @@ impl Dispatch<WlSurface, SurfaceUserData> for State {
         data_init: &mut DataInit<'_, State>,
     ) {
         use wl_surface::Request;
+        if let Request::Destroy = request {
+            state.take_devices_off(surface);
+        }
         let request = match request {
             Request::Damage { .. } | Request::DamageBuffer { .. } if damage_is_full(surface) => {
                 return;
@@ -305,41 +309,6 @@ impl Dispatch<WlRegion, RegionUserData> for State {
         <CompositorState as Dispatch<WlRegion, RegionUserData, State>>::destroyed(
             state, client, region, data,
         );
-    }
-}
-
-impl Dispatch<WlSubsurface, SubsurfaceUserData> for State {
-    fn request(
-        state: &mut State,
-        client: &Client,
-        subsurface: &WlSubsurface,
-        request: wl_subsurface::Request,
-        data: &SubsurfaceUserData,
-        display: &DisplayHandle,
-        data_init: &mut DataInit<'_, State>,
-    ) {
-        let request = match request {
-            wl_subsurface::Request::SetPosition { x, y } => wl_subsurface::Request::SetPosition {
-                x: limits::position(x),
-                y: limits::position(y),
-            },
-            other => other,
-        };
-        <CompositorState as Dispatch<WlSubsurface, SubsurfaceUserData, State>>::request(
-            state, client, subsurface, request, data, display, data_init,
-        );
-    }
-
-    fn destroyed(
-        state: &mut State,
-        client: ClientId,
-        subsurface: &WlSubsurface,
-        data: &SubsurfaceUserData,
-    ) {
-        <CompositorState as Dispatch<WlSubsurface, SubsurfaceUserData, State>>::destroyed(
-            state, client, subsurface, data,
-        );
-        state.queue_redraw();
     }
 }
 

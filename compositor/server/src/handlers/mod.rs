@@ -25,6 +25,7 @@ mod session_lock;
 mod shm;
 mod shortcuts_inhibit;
 mod small;
+mod subsurfaces;
 mod xdg_decoration;
 mod xdg_shell;
 mod xdg_wm_base;

@@ -183,22 +183,10 @@ impl State {
         focus.id().same_client_as(&surface.id()).then_some(start)
     }
 
-    /// Let a window fill an output, by itself the one where it is, or return from there.
-    fn set_extent(
-        &mut self,
-        surface: &ToplevelSurface,
-        wanted: Extent,
-        leaves: Option<Extent>,
-        output: Option<WlOutput>,
-    ) {
-        let window = self.windows.by_surface(surface.wl_surface());
-        let Some((id, now)) = window.map(|window| (window.id(), window.extent())) else { return };
-        let extent = match leaves {
-            // To leave what one is not in changes nothing, but is answered.
-            Some(left) if now != left => now,
-            _ => wanted,
-        };
-        self.extend_window(id, extent, output.as_ref());
+    fn set_maximized(&mut self, toplevel: &ToplevelSurface, maximized: bool) {
+        if let Some(id) = self.windows.by_surface(toplevel.wl_surface()).map(Window::id) {
+            self.maximize_window(id, maximized);
+        }
     }
 }
 
@@ -303,21 +291,27 @@ impl XdgShellHandler for State {
     }
 
     fn maximize_request(&mut self, toplevel: ToplevelSurface) {
-        self.set_extent(&toplevel, Extent::Maximized, None, None);
+        self.set_maximized(&toplevel, true);
     }
 
     fn unmaximize_request(&mut self, toplevel: ToplevelSurface) {
-        self.set_extent(&toplevel, Extent::Floating, Some(Extent::Maximized), None);
+        self.set_maximized(&toplevel, false);
     }
 
     fn fullscreen_request(&mut self, toplevel: ToplevelSurface, output: Option<WlOutput>) {
-        self.set_extent(&toplevel, Extent::Fullscreen, None, output);
+        if let Some(id) = self.windows.by_surface(toplevel.wl_surface()).map(Window::id) {
+            self.extend_window(id, Extent::Fullscreen, output.as_ref());
+        }
     }
 
     fn unfullscreen_request(&mut self, toplevel: ToplevelSurface) {
-        let window = self.windows.by_surface(toplevel.wl_surface());
-        let behind = window.map_or(Extent::Floating, Window::behind);
-        self.set_extent(&toplevel, behind, Some(Extent::Fullscreen), None);
+        let Some(window) = self.windows.by_surface(toplevel.wl_surface()) else { return };
+        // To leave what one is not in changes nothing, but is answered.
+        let extent = match window.extent() {
+            Extent::Fullscreen => window.behind(),
+            other => other,
+        };
+        self.extend_window(window.id(), extent, None);
     }
 
     fn minimize_request(&mut self, toplevel: ToplevelSurface) {

@@ -250,10 +250,8 @@ impl Dispatch<ZwlrForeignToplevelHandleV1, WindowId> for State {
         }
         let Some(window) = state.windows.get(id) else { return };
         match request {
-            Request::SetMaximized => state.extend_window(id, Extent::Maximized, None),
-            Request::UnsetMaximized if extent == Extent::Maximized => {
-                state.extend_window(id, Extent::Floating, None);
-            }
+            Request::SetMaximized => state.maximize_window(id, true),
+            Request::UnsetMaximized => state.maximize_window(id, false),
             Request::SetFullscreen { output } => {
                 state.extend_window(id, Extent::Fullscreen, output.as_ref());
             }

@@ -66,6 +66,25 @@ impl State {
         self.extend_window_in(id, extent, room);
     }
 
+    /// A program wants a window maximised, or no longer. One that fills the screen goes on to do so, and
+    /// is it afterwards.
+    pub(crate) fn maximize_window(&mut self, id: WindowId, maximized: bool) {
+        let Some(window) = self.windows.get_mut(id) else { return };
+        let wanted = if maximized { Extent::Maximized } else { Extent::Floating };
+        let extent = match window.extent() {
+            Extent::Fullscreen => {
+                if maximized || window.behind() == Extent::Maximized {
+                    window.set_behind(wanted);
+                }
+                Extent::Fullscreen
+            }
+            // To leave what one is not in changes nothing, but is answered.
+            other if !maximized && other != Extent::Maximized => other,
+            _ => wanted,
+        };
+        self.extend_window(id, extent, None);
+    }
+
     fn extend_window_in(&mut self, id: WindowId, extent: Extent, room: Room) {
         if let Some(window) = self.windows.get_mut(id) {
             window.set_extent(extent, room, &self.theme);

@@ -256,6 +256,11 @@ impl Window {
         self.behind
     }
 
+    /// Say how it is to fill the output when it no longer fills the screen.
+    pub fn set_behind(&mut self, extent: Extent) {
+        self.behind = extent;
+    }
+
     /// How much of a frame is drawn around it. A domain's window is never without unless a person
     /// wants it so: it could otherwise show a whole desktop of its own making.
     pub fn frame_style(&self, theme: &FrameTheme) -> FrameStyle {

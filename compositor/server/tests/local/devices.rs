@@ -9,9 +9,12 @@ use hyper_dmabuf_compositor::{
     input::{Input, LEFT_BUTTON},
     server::Server,
 };
-use wayland_client::protocol::{
-    wl_pointer::{self, WlPointer},
-    wl_surface::WlSurface,
+use wayland_client::{
+    WEnum,
+    protocol::{
+        wl_pointer::{self, Axis, AxisSource, WlPointer},
+        wl_surface::WlSurface,
+    },
 };
 use wayland_protocols::wp::{
     pointer_constraints::zv1::client::{
@@ -163,6 +166,73 @@ fn a_tool_moves_the_pointer() {
     drop(tool);
     guest.roundtrip(&mut server);
     assert_eq!(guest.events(&pointer).into_iter().filter(|event| button(event)).count(), 1);
+}
+
+/// What a tool did with a wheel or a finger, as another program hears of it.
+fn scrolled(
+    server: &mut Server,
+    guest: &mut Client,
+    pointer: &WlPointer,
+    tool: &mut Client,
+) -> Vec<String> {
+    tool.roundtrip(server);
+    guest.roundtrip(server);
+    let events = guest.take_events(pointer).into_iter().filter_map(|event| match event {
+        wl_pointer::Event::AxisSource { axis_source: WEnum::Value(source) } => {
+            Some(format!("{source:?}"))
+        }
+        wl_pointer::Event::AxisValue120 { axis: WEnum::Value(axis), value120 } => {
+            Some(format!("{axis:?} parts {value120}"))
+        }
+        wl_pointer::Event::Axis { axis: WEnum::Value(axis), value, .. } => {
+            Some(format!("{axis:?} pixels {value}"))
+        }
+        wl_pointer::Event::AxisStop { axis: WEnum::Value(axis), .. } => {
+            Some(format!("{axis:?} stop"))
+        }
+        _ => None,
+    });
+    events.collect()
+}
+
+#[test]
+fn a_tool_scrolls_by_what_it_says() {
+    let mut server = server("640x400");
+    let (mut guest, pointer, ..) = a_guest(&mut server);
+    let mut tool = Client::local(&mut server);
+    let manager: ZwlrVirtualPointerManagerV1 = tool.bind(2);
+    let device = manager.create_virtual_pointer(None, &tool.handle(), ());
+    device.axis_discrete(0, Axis::VerticalScroll, 10.0, 2);
+    device.frame();
+    assert_eq!(
+        scrolled(&mut server, &mut guest, &pointer, &mut tool),
+        ["Wheel", "VerticalScroll parts 240", "VerticalScroll pixels 10"]
+    );
+    device.axis_source(AxisSource::Wheel);
+    device.axis(0, Axis::HorizontalScroll, -15.0);
+    device.frame();
+    assert_eq!(
+        scrolled(&mut server, &mut guest, &pointer, &mut tool),
+        ["Wheel", "HorizontalScroll parts -120", "HorizontalScroll pixels -15"],
+        "a wheel has notches, counted or not"
+    );
+    device.axis_source(AxisSource::Finger);
+    device.axis(0, Axis::VerticalScroll, 3.0);
+    device.frame();
+    assert_eq!(
+        scrolled(&mut server, &mut guest, &pointer, &mut tool),
+        ["Finger", "VerticalScroll pixels 3"]
+    );
+    device.axis_source(AxisSource::Finger);
+    device.axis_stop(0, Axis::VerticalScroll);
+    device.frame();
+    assert_eq!(
+        scrolled(&mut server, &mut guest, &pointer, &mut tool),
+        ["Finger", "VerticalScroll stop"]
+    );
+    device.axis_source(AxisSource::Finger);
+    device.frame();
+    assert!(scrolled(&mut server, &mut guest, &pointer, &mut tool).is_empty());
 }
 
 #[test]

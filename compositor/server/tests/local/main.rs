@@ -16,6 +16,7 @@ mod nonsense;
 mod outputs;
 mod reload;
 mod statistics;
+mod surfaces;
 mod timing;
 mod toplevels;
 mod windows;

@@ -109,3 +109,33 @@ fn tools_know_all_windows_and_work_them() {
         Some(ext_foreign_toplevel_handle_v1::Event::Closed)
     ));
 }
+
+#[test]
+fn a_window_that_fills_the_screen_is_maximised_afterwards() {
+    let mut server = server("640x400");
+    let mut tool = Client::local(&mut server);
+    let manager: ZwlrForeignToplevelManagerV1 = tool.bind(3);
+    let mut local = Client::local(&mut server);
+    let window = local.window(&mut server, "film", (200, 100), ORANGE);
+    let mut is = |local: &mut Client, state| {
+        local.roundtrip(&mut server);
+        tool.roundtrip(&mut server);
+        let told = handles(&tool, &manager);
+        let by_tool = states(&tool, &told[0]).contains(&state);
+        (told[0].clone(), by_tool)
+    };
+    window.toplevel.set_fullscreen(None);
+    let (handle, fullscreen) = is(&mut local, State::Fullscreen);
+    assert!(fullscreen);
+    handle.set_maximized();
+    assert!(is(&mut local, State::Fullscreen).1, "a tool does not end it by that");
+    handle.unset_fullscreen();
+    assert!(is(&mut local, State::Maximized).1);
+
+    window.toplevel.set_fullscreen(None);
+    window.toplevel.unset_maximized();
+    assert!(is(&mut local, State::Fullscreen).1, "nor does its own program");
+    window.toplevel.unset_fullscreen();
+    assert!(!is(&mut local, State::Maximized).1);
+    assert_eq!(local.configured(&window).0, (200, 100));
+}

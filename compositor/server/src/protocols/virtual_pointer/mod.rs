@@ -1,9 +1,12 @@
 //! `zwlr_virtual_pointer_manager_v1`: a pointer that a local tool moves, such as one that serves a
 //! remote desktop. What it does counts as done by a person.
 
+mod scroll;
+
 use std::sync::{Mutex, PoisonError};
 
 use smithay::{
+    backend::input::{Axis, AxisSource},
     output::Output,
     reexports::{
         wayland_protocols_wlr::virtual_pointer::v1::server::{
@@ -13,11 +16,13 @@ use smithay::{
         wayland_server::{
             Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource, WEnum,
             backend::ClientId,
-            protocol::wl_pointer::{Axis, ButtonState},
+            protocol::wl_pointer::{Axis as WlAxis, AxisSource as WlAxisSource, ButtonState},
         },
     },
     utils::Point,
 };
+
+use scroll::Scroll;
 
 use crate::{
     client::is_trusted, input::Input, outputs::layout, render::present::OutputView, state::State,
@@ -25,7 +30,7 @@ use crate::{
 
 /// The newest version that is offered.
 pub(crate) const VERSION: u32 = 2;
-/// The farthest that the pointer or the wheel moves at once.
+/// The farthest that the pointer moves at once.
 const FARTHEST: f64 = 100_000.0;
 /// What is done in one frame at most.
 const MOST_INPUTS: usize = 256;
@@ -41,13 +46,33 @@ pub(crate) struct VirtualPointer {
 }
 
 /// What waits for the end of a frame, and what is held.
-
 #[derive(Debug, Default)]
 struct Pending {
     inputs: Vec<Input>,
-    horizontal: f64,
-    vertical: f64,
+    scroll: Scroll,
     held: Vec<u32>,
+}
+
+/// An axis of the protocol's. There being no such one is the client's error.
+fn known_axis(pointer: &ZwlrVirtualPointerV1, axis: WEnum<WlAxis>) -> Option<Axis> {
+    match axis {
+        WEnum::Value(WlAxis::HorizontalScroll) => Some(Axis::Horizontal),
+        WEnum::Value(WlAxis::VerticalScroll) => Some(Axis::Vertical),
+        _ => {
+            pointer.post_error(Error::InvalidAxis, "there is no such axis");
+            None
+        }
+    }
+}
+
+fn known_source(source: WEnum<WlAxisSource>) -> Option<AxisSource> {
+    match source {
+        WEnum::Value(WlAxisSource::Wheel) => Some(AxisSource::Wheel),
+        WEnum::Value(WlAxisSource::Finger) => Some(AxisSource::Finger),
+        WEnum::Value(WlAxisSource::Continuous) => Some(AxisSource::Continuous),
+        WEnum::Value(WlAxisSource::WheelTilt) => Some(AxisSource::WheelTilt),
+        _ => None,
+    }
 }
 
 impl GlobalDispatch<ZwlrVirtualPointerManagerV1, ()> for State {
@@ -133,30 +158,35 @@ impl Dispatch<ZwlrVirtualPointerV1, VirtualPointer> for State {
                 }
                 pending.inputs.push(Input::PointerButton { button, pressed });
             }
-            Request::Axis { axis, value, .. } | Request::AxisDiscrete { axis, value, .. } => {
-                match axis {
-                    WEnum::Value(Axis::HorizontalScroll) => {
-                        pending.horizontal = near(pending.horizontal + value);
-                    }
-                    WEnum::Value(Axis::VerticalScroll) => {
-                        pending.vertical = near(pending.vertical + value);
-                    }
-                    _ => pointer.post_error(Error::InvalidAxis, "there is no such axis"),
+            Request::Axis { axis, value, .. } => {
+                if let Some(axis) = known_axis(pointer, axis) {
+                    pending.scroll.add(axis, value, None);
                 }
             }
-            Request::AxisSource { axis_source: WEnum::Unknown(_) } => {
-                pointer.post_error(Error::InvalidAxisSource, "there is no such source");
+            Request::AxisDiscrete { axis, value, discrete, .. } => {
+                if let Some(axis) = known_axis(pointer, axis) {
+                    pending.scroll.add(axis, value, Some(discrete));
+                }
             }
+            Request::AxisStop { axis, .. } => {
+                if let Some(axis) = known_axis(pointer, axis) {
+                    pending.scroll.stop(axis);
+                }
+            }
+            Request::AxisSource { axis_source } => match known_source(axis_source) {
+                Some(source) => pending.scroll.set_source(source),
+                None => pointer.post_error(Error::InvalidAxisSource, "there is no such source"),
+            },
             Request::Frame => {
-                let Pending { horizontal, vertical, .. } = *pending;
-                (pending.horizontal, pending.vertical) = (0.0, 0.0);
                 let inputs = std::mem::take(&mut pending.inputs);
+                let scroll = std::mem::take(&mut pending.scroll);
                 drop(pending);
                 for input in inputs {
                     state.inject(input);
                 }
-                if (horizontal, vertical) != (0.0, 0.0) {
-                    state.inject(Input::PointerAxis { horizontal, vertical });
+                let time = state.as_told_under_pointer(state.clock.now().as_millis());
+                if let Some(frame) = scroll.frame(time) {
+                    state.scroll(frame);
                 }
             }
             _ => {}
