@@ -17,6 +17,7 @@ mod outputs;
 mod reload;
 mod statistics;
 mod timing;
+mod titles;
 mod toplevels;
 mod windows;
 mod xdg_foreign;
