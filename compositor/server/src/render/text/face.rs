@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, sync::Arc};
 
-use ab_glyph::{Font as _, FontArc, FontVec, GlyphId, Outline, OutlineCurve};
+use ab_glyph::{Font as _, FontArc, FontVec, GlyphId, Outline, OutlineCurve, Point};
 use harfrust::{
     Buffer, Direction, Feature, Font, Script, ShapeOptions, ShapePlan, ShaperFont, Tag,
 };
@@ -148,12 +148,10 @@ impl Face {
 
 /// Whether all of an outline can be computed with.
 fn is_finite(outline: &Outline) -> bool {
-    outline.curves.iter().all(|curve| {
-        let ends = match curve {
-            OutlineCurve::Line(a, b) => vec![a, b],
-            OutlineCurve::Quad(a, b, c) => vec![a, b, c],
-            OutlineCurve::Cubic(a, b, c, d) => vec![a, b, c, d],
-        };
-        ends.iter().all(|point| point.x.is_finite() && point.y.is_finite())
+    let are_finite = |ends: &[&Point]| ends.iter().all(|end| (end.x + end.y).is_finite());
+    outline.curves.iter().all(|curve| match curve {
+        OutlineCurve::Line(a, b) => are_finite(&[a, b]),
+        OutlineCurve::Quad(a, b, c) => are_finite(&[a, b, c]),
+        OutlineCurve::Cubic(a, b, c, d) => are_finite(&[a, b, c, d]),
     })
 }

@@ -147,9 +147,15 @@ impl Fonts {
 
     /// The thread is gone: from now on what it has not read shows boxes.
     pub fn lost(&self) {
-        let mut system = self.system.borrow_mut();
-        if let System::Searching(_) = *system {
-            *system = System::Absent;
+        let system = &mut *self.system.borrow_mut();
+        match system {
+            System::Searching(_) => *system = System::Absent,
+            System::Known(known) => {
+                let faces = known.faces.iter_mut();
+                let awaited = faces.filter(|slot| matches!(slot, Slot::Awaited));
+                awaited.for_each(|slot| *slot = Slot::Broken);
+            }
+            System::Unasked(..) | System::Absent => {}
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The program has a font of its own, so that what that covers looks the same on every machine.
 //! Other letters come from the system's fonts, which are looked for when the first such letter is
-//! to be drawn. [`typeface`] is where callers begin.
+//! to be drawn. [`Typeface`] is where callers begin.
 
 mod coverage;
 mod face;

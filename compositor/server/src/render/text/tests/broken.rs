@@ -19,8 +19,8 @@ fn hindi() -> Vec<u8> {
     fs::read(HINDI).expect("install fonts-lohit-deva")
 }
 
-/// Draw Hindi with this as the only font for it.
-fn draw_with(font: &[u8]) {
+/// Draw Hindi with this as the only font for it. How many pixels were drawn.
+fn draw_with(font: &[u8]) -> usize {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("font.ttf"), font).unwrap();
     let told = Told::of(vec![directory.path().to_owned()]);
@@ -28,6 +28,7 @@ fn draw_with(font: &[u8]) {
     let place = TextPlace { x: 5, baseline: 28, end: 290 };
     let mut canvas = Canvas::new(300, 40, Colour::BLACK);
     Typeface::new(&told.fonts, 15.0).draw(&mut canvas, place, &line, Colour::WHITE);
+    canvas.pixels().chunks_exact(4).filter(|pixel| pixel[0] != 0).count()
 }
 
 proptest! {
@@ -49,6 +50,18 @@ proptest! {
         }
         draw_with(&font);
     }
+}
+
+#[test]
+fn letters_of_absurd_size_are_not_drawn() {
+    let mut font = hindi();
+    assert!(draw_with(&font) > 0);
+    // The em has 16 of the units of which letters have thousands.
+    let entry = font.windows(4).position(|tag| tag == b"head").unwrap();
+    let head = u32::from_be_bytes(font[entry + 8..entry + 12].try_into().unwrap()) as usize;
+    font[head + 18..head + 20].copy_from_slice(&16u16.to_be_bytes());
+    let spaces_and_boxes = draw_with(b"no font");
+    assert!(draw_with(&font) < spaces_and_boxes);
 }
 
 /// The font with another table, of which there are fewer than in any real one.
