@@ -27,7 +27,8 @@ pub(crate) const X11: &[&str] = &["xwayland", "xterm", "xclip", "xfonts-base"];
 pub(crate) const RUN: &[&str] = &["xkb-data"];
 
 /// To check the protocol (wayland-scanner), the compositor's conformance (WLCS) and the files of a login
-/// session, to set outputs, to draw by OpenGL ES, and to have cursors.
+/// session, to set outputs, to draw by OpenGL ES, to have cursors, and fonts of scripts that the program's
+/// own font lacks.
 pub(crate) const TEST: &[&str] = &[
     "libwayland-bin",
     "wlcs",
@@ -39,6 +40,10 @@ pub(crate) const TEST: &[&str] = &[
     "libgles2",
     "libgl1-mesa-dri",
     "adwaita-icon-theme",
+    "fonts-lohit-deva",
+    "fonts-tlwg-loma-ttf",
+    "fonts-wqy-microhei",
+    "fonts-symbola",
 ];
 
 /// Unmodified Wayland programs, for the tests of the proxy to run, and desktops to be nested in.

@@ -77,11 +77,9 @@ impl State {
     /// Frames and the identity bar look as they are configured now.
     fn follow_theme(&mut self) {
         self.theme = self.config.frame_theme();
-        self.identity_bar.forget();
-        self.windows.iter_mut().for_each(|window| window.forget_frame());
         self.panels_follow_outputs();
         self.keep_windows_within_reach();
-        self.queue_redraw();
+        self.draw_labels_anew();
     }
 
     /// Do what a change asks for; the new configuration is in place already.

@@ -79,10 +79,13 @@ use crate::{
     },
     reload::ReadConfig,
     render::{
-        cursor::Cursor, cursor_theme::CursorTheme, frame_decoration::FrameTheme,
+        cursor::Cursor,
+        cursor_theme::CursorTheme,
+        frame_decoration::FrameTheme,
         identity_bar::IdentityBar,
+        text::{Fonts, Places},
     },
-    shell::{homes::Homes, layers::Panels, lock::Lock, stack::WindowStack},
+    shell::{homes::Homes, labels, layers::Panels, lock::Lock, stack::WindowStack},
     trust::{
         account::Counted,
         consent::Consents,
@@ -168,6 +171,8 @@ pub struct State {
     pub(crate) exports: Exports,
     pub(crate) cursor: Cursor,
     pub(crate) theme: FrameTheme,
+    /// What text is drawn in.
+    pub(crate) fonts: Fonts,
     pub(crate) identity_bar: IdentityBar,
     /// Who has the focus may have changed, or what is known of it.
     pub(crate) identity_bar_due: bool,
@@ -341,11 +346,14 @@ impl State {
         };
         protocols::offer(&handle);
         dispatch_clients_in(&loop_handle, display).map_err(StartError::EventLoop)?;
+        let places = config.font_directories.clone().map_or(Places::System, Places::Directories);
+        let fonts = labels::fonts(places, &loop_handle).map_err(StartError::EventLoop)?;
         let (name, renderer) = (backend.name(), backend.renderer_name());
         tracing::info!(backend = name, renderer, outputs = found.len(), "started");
         let mut state = State {
             domains: Domains::from_config(&config),
             theme: config.frame_theme(),
+            fonts,
             outputs: Outputs::default(),
             homes: Homes::default(),
             shown_elsewhere: false,

@@ -78,6 +78,7 @@ pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
     note(old.devices != new.devices, Change::AtNextStart("device"));
     let theme = |config: &Config| (config.cursor_theme.clone(), config.cursor_size);
     note(theme(old) != theme(new), Change::AtNextStart("cursor_theme"));
+    note(old.font_directories != new.font_directories, Change::AtNextStart("font_directories"));
     note(old.xwayland != new.xwayland, Change::AtNextStart("xwayland"));
     note(old.socket != new.socket, Change::AtNextStart("socket"));
     note(old.background != new.background, Change::Background);
@@ -135,6 +136,7 @@ mod tests {
         for (text, expected) in [
             ("renderer = \"gles\"", "renderer"),
             ("socket = \"a\"", "socket"),
+            ("font_directories = []", "font_directories"),
             ("background = \"#101010\"", "background"),
             ("[frame]\nborder = 7", "frame"),
             ("identity.bar = \"bottom\"", "frame"),

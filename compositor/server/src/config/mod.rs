@@ -6,6 +6,8 @@ mod domains;
 mod file;
 mod values;
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 
 use crate::{
@@ -50,6 +52,8 @@ pub struct Config {
     pub cursor_theme: Option<String>,
     /// The size of its cursors in pixels of windows.
     pub cursor_size: Option<u32>,
+    /// Where fonts are looked for; when not set, where the system has them.
+    pub font_directories: Option<Vec<PathBuf>>,
     /// Whether X11 programs of the display domain can run.
     pub xwayland: XwaylandWanted,
     /// Window frames.

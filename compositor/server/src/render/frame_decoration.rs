@@ -18,7 +18,10 @@ use smithay::{
 use crate::{
     colour::{Colour, LEAST_CONTRAST},
     config::{BarSide, FrameConfig},
-    render::label::{Canvas, TextPlace, Typeface},
+    render::{
+        canvas::Canvas,
+        text::{Fonts, TextPlace, Typeface},
+    },
 };
 
 /// The least width of what a frame goes round, so that the name of a domain always has room.
@@ -224,6 +227,7 @@ impl FrameDecoration {
     pub fn update(
         &mut self,
         theme: &FrameTheme,
+        fonts: &Fonts,
         client: Size<i32, Logical>,
         text: &FrameText,
         scales: &[f64],
@@ -243,7 +247,7 @@ impl FrameDecoration {
             if drawn.is_some_and(|at| self.bars[at].width == width && self.bars[at].text == *text) {
                 continue;
             }
-            let canvas = draw_bar(theme, &metrics, width, frame_colour, text);
+            let canvas = draw_bar(theme, fonts, &metrics, width, frame_colour, text);
             let size = (canvas.width(), canvas.height());
             let pixels = MemoryRenderBuffer::from_slice(
                 canvas.pixels(),
@@ -317,12 +321,13 @@ impl Metrics {
 /// Draw a title bar: the domain's name on a tag of its own, then the title, then the button.
 fn draw_bar(
     theme: &FrameTheme,
+    fonts: &Fonts,
     metrics: &Metrics,
     width: i32,
     frame_colour: Colour,
     text: &FrameText,
 ) -> Canvas {
-    let face = &Typeface::new(theme.font_size * metrics.scale as f32);
+    let face = &Typeface::new(fonts, theme.font_size * metrics.scale as f32);
     let Metrics { border, bar_height, gap, .. } = *metrics;
     let bar_colour = theme.bar_colour(frame_colour, text.active);
     let text_colour = bar_colour.text_on();
@@ -334,8 +339,8 @@ fn draw_bar(
 
     if let Some((name, _)) = &text.domain {
         // The tag turns the bar's colours round, so that no title can look like it.
-        let name = face.shortened(name, end - x - 2 * gap);
-        let tag_width = face.width(&name) + 2 * gap;
+        let name = face.line(name, end - x - 2 * gap);
+        let tag_width = name.width() + 2 * gap;
         let inset = (bar_height / 7).max(2);
         let tag_text = readable_tag_text(frame_colour, text_colour);
         canvas.fill_rounded(x, inset, tag_width, bar_height - 2 * inset, text_colour);
@@ -345,7 +350,7 @@ fn draw_bar(
         x += gap / 2;
     }
 
-    let title = face.shortened(&text.title, end - x - gap);
+    let title = face.line(&text.title, end - x - gap);
     face.draw(&mut canvas, TextPlace { x, baseline, end }, &title, text_colour);
     let middle = bar_height / 2;
     canvas.cross(width - border - button / 2, middle, (bar_height / 7).max(2), text_colour);
@@ -367,7 +372,7 @@ mod tests {
 
     #[test]
     fn the_frame_lies_outside_and_leaves_no_gap() {
-        let theme = theme();
+        let (theme, fonts) = (theme(), Fonts::own_alone());
         for scale in [1.0, 1.25, 1.5, 2.0] {
             let metrics = theme.at(scale);
             for (w, h) in [(1, 1), (200, 100), (160, 30), (16_000, 5)] {
@@ -375,7 +380,7 @@ mod tests {
                 let mut frame = FrameDecoration::default();
                 let text = FrameText { domain: None, title: "t".into(), active: true };
                 let logical = client.size.to_f64().to_logical(scale).to_i32_round();
-                frame.update(&theme, logical, &text, &[scale]);
+                frame.update(&theme, &fonts, logical, &text, &[scale]);
                 let inner = metrics.inner_size(client.size);
                 let parts = frame.parts(&theme, FrameStyle::Whole, scale, client);
                 let (_, bar) = parts.bar.unwrap();
@@ -403,18 +408,17 @@ mod tests {
 
     #[test]
     fn a_long_title_leaves_the_name_as_it_is() {
-        let theme = theme();
+        let (theme, fonts) = (theme(), Fonts::own_alone());
         let bar = |title: &str, active| {
             let domain = Some(("work".to_owned(), Colour::new(0x2f, 0x6f, 0x9f)));
             let text = FrameText { domain, title: title.into(), active };
-            draw_bar(&theme, &theme.at(1.0), 240, Colour::new(0x2f, 0x6f, 0x9f), &text)
+            draw_bar(&theme, &fonts, &theme.at(1.0), 240, Colour::new(0x2f, 0x6f, 0x9f), &text)
         };
         let empty = bar("", true);
-        let tag_end =
-            (theme.border + GAP / 2 + Typeface::new(theme.font_size).width("work") + 2 * GAP)
-                as usize;
+        let name = Typeface::new(&fonts, theme.font_size).line("work", i32::MAX);
+        let tag_end = (theme.border + GAP / 2 + name.width() + 2 * GAP) as usize;
         // The second begins with characters that are drawn over the one before.
-        for title in [&"work ".repeat(100), &"\u{301}\u{20dd}\u{fe20}".repeat(60)] {
+        for title in [&"work ".repeat(100), &"\u{301}\u{20dd}\u{fe20} W".repeat(60)] {
             let titled = bar(title, true);
             for row in 0..theme.bar_height as usize {
                 let start = row * 240 * 4;

@@ -10,8 +10,9 @@ use crate::{
     colour::{Colour, LEAST_CONTRAST},
     config::BarSide,
     render::{
+        canvas::Canvas,
         frame_decoration::FrameTheme,
-        label::{Canvas, TextPlace, Typeface},
+        text::{Fonts, Line, TextPlace, Typeface},
     },
     trust::notes::Note,
 };
@@ -93,6 +94,7 @@ impl IdentityBar {
     pub fn update(
         &mut self,
         theme: &FrameTheme,
+        fonts: &Fonts,
         text: &BarText,
         sizes: &[(Size<i32, Physical>, f64)],
     ) {
@@ -102,7 +104,7 @@ impl IdentityBar {
             if known.is_some_and(|at| self.0[at].text == *text) {
                 continue;
             }
-            let canvas = draw(theme, text, size, scale);
+            let canvas = draw(theme, fonts, text, size, scale);
             let size_of_pixels = (canvas.width(), canvas.height());
             let pixels = MemoryRenderBuffer::from_slice(
                 canvas.pixels(),
@@ -129,13 +131,19 @@ impl IdentityBar {
 
 /// The name of who has the focus, the title of the window, and at the far end the note: in the colour
 /// of who has the focus, as the frame of the window is.
-fn draw(theme: &FrameTheme, text: &BarText, size: Size<i32, Physical>, scale: f64) -> Canvas {
+fn draw(
+    theme: &FrameTheme,
+    fonts: &Fonts,
+    text: &BarText,
+    size: Size<i32, Physical>,
+    scale: f64,
+) -> Canvas {
     let colour = match &text.who {
         Who::Nobody => Colour::BLACK,
         Who::Local => theme.colour(None),
         Who::Domain(_, colour) => *colour,
     };
-    let face = Typeface::new(theme.font_size() * scale as f32);
+    let face = Typeface::new(fonts, theme.font_size() * scale as f32);
     let gap = ((f64::from(GAP) * scale).round() as i32).max(1);
     let mut pen = Pen {
         canvas: Canvas::new(size.w, size.h, colour),
@@ -167,9 +175,9 @@ fn readable(colour: Colour, tag: Colour) -> Colour {
 }
 
 /// Draws from the left to the right.
-struct Pen {
+struct Pen<'a> {
     canvas: Canvas,
-    face: Typeface,
+    face: Typeface<'a>,
     baseline: i32,
     gap: i32,
     inset: i32,
@@ -179,17 +187,21 @@ struct Pen {
     end: i32,
 }
 
-impl Pen {
+impl Pen<'_> {
     fn words(&mut self, text: &str, colour: Colour) {
-        let text = self.face.shortened(text, self.end - self.x);
+        let line = self.face.line(text, self.end - self.x);
+        self.line(&line, colour);
+    }
+
+    fn line(&mut self, line: &Line, colour: Colour) {
         let place = TextPlace { x: self.x, baseline: self.baseline, end: self.end };
-        self.face.draw(&mut self.canvas, place, &text, colour);
-        self.x += self.face.width(&text) + self.gap;
+        self.face.draw(&mut self.canvas, place, line, colour);
+        self.x += line.width() + self.gap;
     }
 
     fn tag(&mut self, name: &str, tag: Colour, letters: Colour) {
-        let name = self.face.shortened(name, self.end - self.x - 2 * self.gap);
-        let width = self.face.width(&name) + 2 * self.gap;
+        let name = self.face.line(name, self.end - self.x - 2 * self.gap);
+        let width = name.width() + 2 * self.gap;
         let height = self.canvas.height() - 2 * self.inset;
         self.canvas.fill_rounded(self.x, self.inset, width, height, tag);
         let (x, end) = (self.x + self.gap, self.x + width);
@@ -203,10 +215,10 @@ impl Pen {
     fn note(&mut self, note: &Note, size: Size<i32, Physical>) -> i32 {
         let gap = self.gap;
         let most = size.w * 2 / 3;
-        let tag_width = |name: &str| self.face.width(name) + 3 * gap;
+        let tag_width = |name: &str| self.face.line(name, i32::MAX).width() + 3 * gap;
         let name_width = note.domain.as_ref().map_or(0, |(name, _)| tag_width(name));
-        let words = self.face.shortened(&note.text, most - name_width - 2 * gap);
-        let left = self.end - (name_width + self.face.width(&words) + 2 * gap).min(most);
+        let words = self.face.line(&note.text, most - name_width - 2 * gap);
+        let left = self.end - (name_width + words.width() + 2 * gap).min(most);
         let height = size.h - 2 * self.inset;
         self.canvas.fill_rounded(left, self.inset, self.end - left, height, NOTE);
         self.x = left;
@@ -215,7 +227,7 @@ impl Pen {
         } else {
             self.x += gap;
         }
-        self.words(&words, NOTE.text_on());
+        self.line(&words, NOTE.text_on());
         left
     }
 }
@@ -255,7 +267,7 @@ mod tests {
                 text: note.to_owned(),
             });
             let text = BarText { who: domain(), title: title.to_owned(), note };
-            draw(&theme(BarSide::Top), &text, (600, 28).into(), 1.0)
+            draw(&theme(BarSide::Top), &Fonts::own_alone(), &text, (600, 28).into(), 1.0)
         };
         let empty = bar("", "");
         for (title, note) in [("work ".repeat(90), String::new()), (String::new(), "W".repeat(90))]

@@ -47,6 +47,6 @@ impl State {
                 Some((size, view.scale()))
             })
             .collect();
-        self.identity_bar.update(&self.theme, &text, &sizes);
+        self.identity_bar.update(&self.theme, &self.fonts, &text, &sizes);
     }
 }

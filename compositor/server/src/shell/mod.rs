@@ -7,6 +7,7 @@ pub mod grabs;
 pub mod hit;
 pub(crate) mod homes;
 mod identity;
+pub(crate) mod labels;
 pub mod layers;
 pub mod lock;
 pub mod placement;

@@ -247,7 +247,7 @@ impl State {
     pub(crate) fn refresh_frames(&mut self) {
         let scales = self.outputs.scales();
         for window in self.windows.iter_mut() {
-            window.refresh_frame(&self.theme, &scales);
+            window.refresh_frame(&self.theme, &self.fonts, &scales);
         }
     }
 }

@@ -10,7 +10,10 @@ use super::role::Role;
 use crate::{
     client::ClientOrigin,
     handlers::limits,
-    render::frame_decoration::{FrameDecoration, FrameStyle, FrameText, FrameTheme},
+    render::{
+        frame_decoration::{FrameDecoration, FrameStyle, FrameText, FrameTheme},
+        text::Fonts,
+    },
     shell::grabs::ResizeEdges,
     title,
     trust::consent::Consent,
@@ -332,7 +335,7 @@ impl Window {
     }
 
     /// Bring the frame up to date for outputs of these scales.
-    pub fn refresh_frame(&mut self, theme: &FrameTheme, scales: &[f64]) {
+    pub fn refresh_frame(&mut self, theme: &FrameTheme, fonts: &Fonts, scales: &[f64]) {
         if !self.is_visible() || self.frame_style(theme) == FrameStyle::None {
             return;
         }
@@ -340,7 +343,7 @@ impl Window {
         let title = if self.title.is_empty() { self.app_id.clone() } else { self.title.clone() };
         let text = FrameText { domain, title, active: self.active };
         let size = self.client_area().size;
-        self.frame.update(theme, size, &text, scales);
+        self.frame.update(theme, fonts, size, &text, scales);
     }
 
     /// The client committed. Whether the window began or ceased to have something to show.

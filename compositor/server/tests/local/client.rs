@@ -70,8 +70,11 @@ pub(crate) fn server(size: &str) -> Server {
 pub(crate) fn server_with(size: &str, more: &str) -> Server {
     // Only tests that are about it have the identity bar.
     let bar = if more.contains("identity") { "" } else { "identity.bar = \"none\"\n" };
-    let config =
-        format!("size = \"{size}\"\nrefresh = 0\n{bar}{more}\n[[domain]]\nname = \"work\"\n");
+    // Pictures do not depend on what fonts there are.
+    let fonts = if more.contains("font_directories") { "" } else { "font_directories = []\n" };
+    let config = format!(
+        "size = \"{size}\"\nrefresh = 0\n{fonts}{bar}{more}\n[[domain]]\nname = \"work\"\n"
+    );
     exchange::compositor(&config)
 }
 

@@ -18,6 +18,7 @@ mod reload;
 mod statistics;
 mod surfaces;
 mod timing;
+mod titles;
 mod toplevels;
 mod windows;
 mod xdg_foreign;
