@@ -50,6 +50,8 @@ pub struct DomainSettings {
     pub limits: DomainLimits,
     /// The times of what it hears of input are multiples of this many milliseconds.
     pub input_timing: InputTiming,
+    /// Its popups may lie over frames of other domains.
+    pub popups_over_frames: bool,
 }
 
 impl Domain {
@@ -83,6 +85,11 @@ impl Domain {
         self.lock().input_timing
     }
 
+    /// Whether its popups may lie over frames of other domains.
+    pub fn popups_over_frames(&self) -> bool {
+        self.lock().popups_over_frames
+    }
+
     /// Whether its windows have this without a person's consent.
     pub fn has_unasked(&self, what: Consent) -> bool {
         self.lock().unasked.contains(what)
@@ -113,6 +120,7 @@ impl DomainSettings {
             unasked: this.unasked,
             limits: DomainLimits::new(&all.limits, &this.limits),
             input_timing: this.input_timing,
+            popups_over_frames: this.popups_over_frames,
         }
     }
 
@@ -122,7 +130,15 @@ impl DomainSettings {
         let limits = DomainLimits::new(&all.limits, &LimitRules::default());
         let (policy, unasked) = (Arc::new(policy), Unasked::default());
         let input_timing = InputTiming::default();
-        DomainSettings { colour, staged: false, policy, unasked, limits, input_timing }
+        DomainSettings {
+            colour,
+            staged: false,
+            policy,
+            unasked,
+            limits,
+            input_timing,
+            popups_over_frames: false,
+        }
     }
 }
 

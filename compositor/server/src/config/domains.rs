@@ -29,6 +29,8 @@ pub struct DomainConfig {
     pub limits: LimitRules,
     /// How exactly it is told when input happened.
     pub input_timing: InputTiming,
+    /// Whether its popups may lie over frames of other domains.
+    pub popups_over_frames: bool,
     /// Whether a person may copy out of it, and paste into it.
     pub clipboard: DomainClipboard,
 }
@@ -45,6 +47,7 @@ impl DomainConfig {
             unasked: Unasked::default(),
             limits: LimitRules::default(),
             input_timing: InputTiming::default(),
+            popups_over_frames: false,
             clipboard: DomainClipboard::default(),
         }
     }
@@ -93,6 +96,8 @@ pub(super) fn read<'de, D: serde::Deserializer<'de>>(
         #[serde(default)]
         input_timing: InputTiming,
         #[serde(default)]
+        popups_over_frames: bool,
+        #[serde(default)]
         clipboard: DomainClipboard,
     }
     let written = Vec::<Written>::deserialize(from)?;
@@ -106,6 +111,7 @@ pub(super) fn read<'de, D: serde::Deserializer<'de>>(
                     unasked,
                     limits,
                     input_timing,
+                    popups_over_frames,
                     clipboard,
                 }: Written| {
         let colour = colour.unwrap_or_else(|| {
@@ -122,6 +128,7 @@ pub(super) fn read<'de, D: serde::Deserializer<'de>>(
             unasked,
             limits,
             input_timing,
+            popups_over_frames,
             clipboard,
         }
     };

@@ -28,6 +28,7 @@ use crate::{
         identity_bar::{self, IdentityBar},
     },
     shell::{
+        covering::{self, Framed, FramesBelow},
         layers::Panels,
         lock::Lock,
         popups::{self, PlacedPopup},
@@ -92,6 +93,41 @@ impl Scene<'_> {
         let mut areas =
             popups.iter().map(|popup| popup.area).chain([window.outer_area(self.theme)]);
         areas.find(|area| area.to_f64().contains(point))
+    }
+
+    /// The frames of others that a window's popups are not to cover.
+    fn frames_below(
+        &self,
+        window: &Window,
+        below: &[Window],
+        popups: &[PlacedPopup],
+    ) -> FramesBelow<Physical> {
+        let areas = popups.iter().map(|popup| self.pixels(popup.area));
+        let Some(area) = areas.reduce(Rectangle::merge).filter(|_| covering::keeps_off(window))
+        else {
+            return FramesBelow::none();
+        };
+        let width = self.popup_border();
+        let with_border = Rectangle::new(
+            area.loc - Point::from((width, width)),
+            area.size + (2 * width, 2 * width).into(),
+        );
+        let framed = |other: &Window| {
+            let client = self.pixels(other.client_area());
+            let style = other.frame_style(self.theme);
+            let outer = match style {
+                FrameStyle::None => client,
+                _ => other.frame().parts(self.theme, style, self.scale, client).outer,
+            };
+            Framed { outer, client, is_anothers: other.origin() != window.origin() }
+        };
+        let below = below.iter().rev().filter(|other| other.is_visible());
+        FramesBelow::new(with_border, framed(window).outer, below.map(framed))
+    }
+
+    /// The width of the border around a domain's popups.
+    fn popup_border(&self) -> i32 {
+        self.distance((popups::BORDER, 0).into()).x.max(1)
     }
 
     /// The surfaces that clients have lent to the cursor, and where they lie: the cursor's own look,
@@ -236,13 +272,15 @@ where
     R::TextureId: Clone + Send + 'static,
 {
     let mut tip = scene.cursor.as_ref().map(|cursor| cursor.location);
-    for window in scene.windows.iter().rev().filter(|window| window.is_visible()) {
+    let windows = scene.windows.iter().enumerate().rev();
+    for (number, window) in windows.filter(|(_, window)| window.is_visible()) {
         let popups = popups::placed(window, scene.smallest_output);
+        let frames = scene.frames_below(window, &scene.windows[..number], &popups);
         if let Some(own) = tip.and_then(|tip| scene.part_under(window, &popups, tip)) {
-            push_lent(renderer, scene, window, own, elements);
+            push_lent(renderer, scene, window, own, &frames, elements);
             tip = None;
         }
-        push_popups(renderer, scene, window, &popups, elements);
+        push_popups(renderer, scene, window, &popups, &frames, elements);
         let pixels = scene.pixels(window.client_area());
         let style = window.frame_style(scene.theme);
         if style != FrameStyle::None {
@@ -253,12 +291,13 @@ where
     }
 }
 
-/// The popups of a window, each with a thin border when it belongs to a domain.
+/// The popups of a window, each with a thin border when it belongs to a domain, and cut off at these frames.
 fn push_popups<R>(
     renderer: &mut R,
     scene: &Scene<'_>,
     window: &Window,
     popups: &[PlacedPopup],
+    frames: &FramesBelow<Physical>,
     elements: &mut Vec<OutputElement<R>>,
 ) where
     R: Renderer + ImportAll + ImportMem,
@@ -268,13 +307,17 @@ fn push_popups<R>(
     for popup in popups {
         let pixels = scene.pixels(popup.area);
         if let Some(colour) = border {
-            let width = scene.distance((popups::BORDER, 0).into()).x.max(1);
-            for (id, side) in popup.border_ids().into_iter().zip(popups::border(pixels, width)) {
-                elements.push(solid(id, side, CommitCounter::default(), colour));
+            let sides = popups::border(pixels, scene.popup_border());
+            for (id, side) in popup.border_ids().into_iter().zip(sides) {
+                for part in frames.leave(side) {
+                    elements.push(solid(id.clone(), part, CommitCounter::default(), colour));
+                }
             }
         }
         let origin = pixels.loc - scene.distance(popup.area.loc - popup.surface_location);
-        push_surface(renderer, scene, &popup.surface, origin, pixels, elements);
+        for part in frames.leave(pixels) {
+            push_surface(renderer, scene, &popup.surface, origin, part, elements);
+        }
     }
 }
 
@@ -334,6 +377,7 @@ fn push_lent<R>(
     scene: &Scene<'_>,
     window: &Window,
     own: Rectangle<i32, Logical>,
+    frames: &FramesBelow<Physical>,
     elements: &mut Vec<OutputElement<R>>,
 ) where
     R: Renderer + ImportAll + ImportMem,
@@ -342,8 +386,9 @@ fn push_lent<R>(
     let own = scene.pixels(own);
     for (surface, area) in scene.lent() {
         let is_its = origin_of_surface(surface).as_ref() == Some(window.origin());
-        if let Some(seen) = area.intersection(own).filter(|_| is_its) {
-            push_surface(renderer, scene, surface, area.loc, seen, elements);
+        let seen = area.intersection(own).filter(|_| is_its);
+        for part in seen.map(|seen| frames.leave(seen)).unwrap_or_default() {
+            push_surface(renderer, scene, surface, area.loc, part, elements);
         }
     }
 }

@@ -203,6 +203,8 @@ struct Bar {
 
 /// Where the parts of a frame lie among an output's pixels, with what they show.
 pub struct FrameParts<'a> {
+    /// All of them together, and what is inside.
+    pub outer: Rectangle<i32, Physical>,
     /// The title bar, once it is drawn, if there is one.
     pub bar: Option<(&'a MemoryRenderBuffer, Point<i32, Physical>)>,
     /// The borders; that above is empty where there is a title bar.
@@ -285,7 +287,9 @@ impl FrameDecoration {
         let above_height = if has_bar { 0 } else { border };
         // What a narrow client leaves free inside its frame is frame, too.
         let free = (inner.w - client.size.w).max(0);
+        let top = if has_bar { metrics.bar_height } else { border };
         FrameParts {
+            outer: at(-border, -top, inner.w + 2 * border, top + inner.h + border),
             bar: bar.map(|bar| (&bar.pixels, bar_location)),
             sides: [
                 (left, at(-border, 0, border, inner.h)),

@@ -8,6 +8,7 @@ use smithay::{
 };
 
 use super::{
+    covering,
     grabs::ResizeEdges,
     layers::{Panel, Panels},
     popups,
@@ -175,8 +176,11 @@ fn window_under(
     output: Size<i32, Logical>,
     point: Point<f64, Logical>,
 ) -> Option<Hit> {
-    windows.iter().rev().filter(|window| window.is_visible()).find_map(|window| {
+    let windows_by_number = windows.iter().enumerate().rev();
+    let mut visible = windows_by_number.filter(|(_, window)| window.is_visible());
+    visible.find_map(|(number, window)| {
         popup_under(window, output, point)
+            .filter(|_| !covering::frame_is_seen(window, &windows[..number], theme, point))
             .or_else(|| client_under(window, point))
             .or_else(|| frame_under(window, theme, point))
     })

@@ -1,6 +1,7 @@
 //! Windows: what they are, where they go, how they are moved.
 
 mod actions;
+pub mod covering;
 mod departure;
 mod focus;
 pub mod grabs;

@@ -3,6 +3,7 @@
 
 use hyper_dmabuf_compositor::{
     client::ClientOrigin,
+    domain::DomainSettings,
     input::{Input, LEFT_BUTTON},
     server::Server,
 };
@@ -59,7 +60,11 @@ fn corner(server: &Server, title: &str) -> (f64, f64) {
 
 fn focus(server: &mut Server, title: &str) {
     let (x, y) = corner(server, title);
-    move_to(server, (x + 5.0, y + 5.0));
+    press_at(server, (x + 5.0, y + 5.0));
+}
+
+fn press_at(server: &mut Server, place: (f64, f64)) {
+    move_to(server, place);
     for pressed in [true, false] {
         server.state.inject(Input::PointerButton { button: LEFT_BUTTON, pressed });
     }
@@ -113,7 +118,7 @@ fn popups_and_subsurfaces_are_outlined_or_cut_off() {
     subsurface.set_position(-300, -60);
     liar.show(&below, (400, 90), ORANGE);
     window.surface.commit();
-    // A popup over the frame of the bank has its domain's colour around it.
+    // A popup that would lie over the frame of the bank has its domain's colour around it, and ends there.
     let over = positioner(&liar, (200, 60), (-220, 60));
     popup(&mut server, &mut liar, &window.xdg_surface, &over, (200, 60));
     // One over the bar is below it.
@@ -121,6 +126,38 @@ fn popups_and_subsurfaces_are_outlined_or_cut_off() {
     popup(&mut server, &mut liar, &window.xdg_surface, &above, (60, 80));
     assert_eq!(liar.error(), None);
     assert_looks_like("popup-over-another", &server.state.screenshot().unwrap());
+}
+
+#[test]
+fn only_where_that_is_configured_popups_lie_over_frames_of_others() {
+    let mut server = a_server();
+    let (_bank, mut liar) = a_bank_and_a_liar(&mut server);
+    let window = liar.window(&mut server, "liar", (180, 100), [0xd0, 0xd0, 0xd0, 0]);
+    focus(&mut server, "liar");
+    let bank = corner(&server, "Your account");
+    let own = corner(&server, "liar");
+    // Over the bank's title bar, and more.
+    let place = (bank.0 - own.0 + 40.0, bank.1 - own.1 - 50.0);
+    let over = positioner(&liar, (150, 120), (place.0 as i32, place.1 as i32));
+    popup(&mut server, &mut liar, &window.xdg_surface, &over, (150, 120));
+    let focused = |server: &Server| {
+        let reports = server.state.window_reports();
+        reports.into_iter().find(|report| report.activated).map(|report| report.title)
+    };
+    let bar = (bank.0 + 60.0, bank.1 - 10.0);
+
+    let ClientOrigin::Domain(work) = domain(&server, "work") else { unreachable!("a domain") };
+    work.set(DomainSettings { popups_over_frames: true, ..work.settings() });
+    server.state.queue_redraw();
+    assert_looks_like("popup-over-frame", &server.state.screenshot().unwrap());
+    press_at(&mut server, bar);
+    assert_eq!(focused(&server).as_deref(), Some("liar"), "the popup was pressed");
+
+    work.set(DomainSettings { popups_over_frames: false, ..work.settings() });
+    server.state.queue_redraw();
+    assert_looks_like("popup-cut-at-frame", &server.state.screenshot().unwrap());
+    press_at(&mut server, bar);
+    assert_eq!(focused(&server).as_deref(), Some("Your account"), "the frame was pressed");
 }
 
 #[test]
