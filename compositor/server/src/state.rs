@@ -26,6 +26,7 @@ use smithay::{
     utils::{Clock, Logical, Monotonic, Point},
     wayland::{
         alpha_modifier::AlphaModifierState,
+        commit_timing::CommitTimingManagerState,
         compositor::CompositorState,
         content_type::ContentTypeState,
         cursor_shape::CursorShapeManagerState,
@@ -70,7 +71,7 @@ use crate::{
     control::logging::SetFilter,
     domain::Domains,
     guests::Guests,
-    handlers::{SelectionOwners, dmabuf::OfferedDmabufs},
+    handlers::{SelectionOwners, commit_timing::TimedCommits, dmabuf::OfferedDmabufs},
     keyboard::{self, KeyboardError},
     outputs::Outputs,
     protocols::{
@@ -170,6 +171,7 @@ pub struct State {
     /// Windows that programs let others put dialogues over.
     pub(crate) exports: Exports,
     pub(crate) cursor: Cursor,
+    pub(crate) timed_commits: TimedCommits,
     pub(crate) theme: FrameTheme,
     /// What text is drawn in.
     pub(crate) fonts: Fonts,
@@ -228,6 +230,7 @@ struct KeptProtocols {
     _presentation: PresentationState,
     _cursor_shape: CursorShapeManagerState,
     _relative_pointer: RelativePointerManagerState,
+    _commit_timing: CommitTimingManagerState,
     _fifo: FifoManagerState,
     _idle_inhibit: IdleInhibitManagerState,
     _pointer_constraints: PointerConstraintsState,
@@ -328,6 +331,7 @@ impl State {
                 _presentation: PresentationState::new::<State>(&handle, clock.id() as u32),
                 _cursor_shape: CursorShapeManagerState::new::<State>(&handle),
                 _relative_pointer: RelativePointerManagerState::new::<State>(&handle),
+                _commit_timing: CommitTimingManagerState::new::<State>(&handle),
                 _fifo: FifoManagerState::new::<State>(&handle),
                 _idle_inhibit: IdleInhibitManagerState::new::<State>(&handle),
                 _pointer_constraints: PointerConstraintsState::new::<State>(&handle),
@@ -394,6 +398,7 @@ impl State {
             foreign_toplevels: ForeignToplevels::default(),
             exports: Exports::default(),
             cursor: Cursor::new(show_cursor, cursor_theme),
+            timed_commits: TimedCommits::default(),
             identity_bar: IdentityBar::default(),
             identity_bar_due: true,
             notes: Notes::default(),
@@ -444,6 +449,7 @@ impl State {
             self.refresh_idle_inhibition();
         }
         self.refresh_foreign_toplevels();
+        self.await_timed_commits();
         self.redraw_if_queued();
         self.answer_captures();
         // After drawing, which may have let go of the last frame of a buffer.

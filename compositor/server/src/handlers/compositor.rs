@@ -133,6 +133,7 @@ fn before_commit(state: &mut State, _display: &DisplayHandle, surface: &WlSurfac
         return;
     }
     state.await_drawn(surface);
+    state.commit_may_wait(surface);
     subsurfaces::places_committed(surface);
     with_states(surface, |states| {
         let mut attributes = states.cached_state.get::<SurfaceAttributes>();

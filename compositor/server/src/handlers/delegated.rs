@@ -9,6 +9,7 @@ use smithay::{
                     wp_alpha_modifier_surface_v1::WpAlphaModifierSurfaceV1,
                     wp_alpha_modifier_v1::WpAlphaModifierV1,
                 },
+                commit_timing::v1::server::wp_commit_timing_manager_v1::WpCommitTimingManagerV1,
                 content_type::v1::server::{
                     wp_content_type_manager_v1::WpContentTypeManagerV1,
                     wp_content_type_v1::WpContentTypeV1,
@@ -72,6 +73,7 @@ use smithay::{
     },
     wayland::{
         alpha_modifier::{AlphaModifierState, AlphaModifierSurfaceUserData},
+        commit_timing::CommitTimingManagerState,
         compositor::CompositorState,
         content_type::{ContentTypeState, ContentTypeUserData},
         cursor_shape::{CursorShapeDeviceUserData, CursorShapeManagerState},
@@ -111,6 +113,7 @@ macro_rules! delegated {
 delegated! {
     AlphaModifierState: WpAlphaModifierV1: (),
         WpAlphaModifierSurfaceV1: AlphaModifierSurfaceUserData;
+    CommitTimingManagerState: WpCommitTimingManagerV1: bool;
     CompositorState: WlCallback: (), WlSubcompositor: ();
     ContentTypeState: WpContentTypeManagerV1: (), WpContentTypeV1: ContentTypeUserData;
     CursorShapeManagerState: WpCursorShapeManagerV1: (),

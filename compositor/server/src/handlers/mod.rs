@@ -2,6 +2,7 @@
 
 mod activation;
 mod buffer;
+pub(crate) mod commit_timing;
 mod compositor;
 mod cursor;
 mod data_control;

@@ -177,6 +177,19 @@ impl OutputView {
         self.latency.changed(now);
     }
 
+    /// How long until what is drawn now is seen; no time at all where there are no blanks.
+    pub(crate) fn until_next_blank(&self, now: Time<Monotonic>) -> Duration {
+        if self.period.is_some() { self.until_vblank(now) } else { Duration::ZERO }
+    }
+
+    /// When to draw what is to be seen by the first blank at this time or after it: after the blank before
+    /// that, as far as it can be foreseen.
+    pub(crate) fn drawn_for(&self, time: Time<Monotonic>) -> Time<Monotonic> {
+        let period = self.period.unwrap_or_default();
+        let (time, until) = (Duration::from(time), self.until_next_blank(time));
+        Time::from((time + until).saturating_sub(period))
+    }
+
     /// How long until the next vertical blank: blanks keep their beat through a rest.
     fn until_vblank(&self, now: Time<Monotonic>) -> Duration {
         let (Some(period), Some(last)) = (self.period, self.last_vblank) else {
@@ -455,31 +468,43 @@ impl State {
     /// Let commits go on that waited for the picture before theirs to be seen.
     fn release_fifo(&mut self, id: OutputId) {
         let mut clients = Vec::new();
-        let mut release = |surface: &WlSurface, states: &SurfaceData| {
+        self.with_surfaces_of(id, |surface, states| {
             let mut state = states.cached_state.get::<FifoBarrierCachedState>();
             if let Some(barrier) = state.current().barrier.take() {
                 barrier.signal();
                 clients.extend(surface.client());
             }
-        };
+        });
+        for client in clients {
+            let display = self.display_handle.clone();
+            if let Some(data) = client.get_data::<ClientState>() {
+                data.compositor.blocker_cleared(self, &display);
+            }
+        }
+    }
+
+    /// Each surface of which an output decides when it is seen: of those that lie on several, or on none,
+    /// only one does, or each.
+    pub(crate) fn with_surfaces_of(
+        &self,
+        id: OutputId,
+        mut each: impl FnMut(&WlSurface, &SurfaceData),
+    ) {
         for panel in self.panels.iter().filter(|panel| panel.output() == id) {
-            panel.with_root_surfaces(|root| with_surfaces_surface_tree(root, &mut release));
+            panel.with_root_surfaces(|root| with_surfaces_surface_tree(root, &mut each));
         }
         if let Some(surface) = self.lock.as_ref().and_then(|lock| lock.surface(id)) {
-            with_surfaces_surface_tree(surface, &mut release);
+            with_surfaces_surface_tree(surface, &mut each);
         }
         for window in self.windows.iter() {
             let main = self.outputs.showing(window.outer_area(&self.theme));
             if main.is_some_and(|main| main.id != id) {
                 continue;
             }
-            window.with_root_surfaces(|root| with_surfaces_surface_tree(root, &mut release));
+            window.with_root_surfaces(|root| with_surfaces_surface_tree(root, &mut each));
         }
-        for client in clients {
-            let display = self.display_handle.clone();
-            if let Some(data) = client.get_data::<ClientState>() {
-                data.compositor.blocker_cleared(self, &display);
-            }
+        for surface in self.cursor.surfaces() {
+            with_surfaces_surface_tree(surface, &mut each);
         }
     }
 }

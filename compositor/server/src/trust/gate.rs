@@ -6,6 +6,7 @@ use smithay::{
         wayland_protocols::{
             wp::{
                 alpha_modifier::v1::server::wp_alpha_modifier_v1::WpAlphaModifierV1,
+                commit_timing::v1::server::wp_commit_timing_manager_v1::WpCommitTimingManagerV1,
                 content_type::v1::server::wp_content_type_manager_v1::WpContentTypeManagerV1,
                 cursor_shape::v1::server::wp_cursor_shape_manager_v1::WpCursorShapeManagerV1,
                 fifo::v1::server::wp_fifo_manager_v1::WpFifoManagerV1,
@@ -40,7 +41,7 @@ use smithay::{
     },
     utils::{Clock, Monotonic},
     wayland::{
-        alpha_modifier::AlphaModifierState, compositor::CompositorState,
+        alpha_modifier::AlphaModifierState, commit_timing::CommitTimingManagerState, compositor::CompositorState,
         content_type::ContentTypeState, cursor_shape::CursorShapeManagerState,
         fifo::FifoManagerState, fractional_scale::FractionalScaleManagerState,
         idle_inhibit::IdleInhibitManagerState,
@@ -143,6 +144,7 @@ gate! {
     WlOutput: WlOutputData => OutputManagerState;
     WlSeat: SeatGlobalData<State> => SeatState<State>;
     WpAlphaModifierV1: () => AlphaModifierState;
+    WpCommitTimingManagerV1: bool => CommitTimingManagerState;
     WpContentTypeManagerV1: () => ContentTypeState;
     WpFifoManagerV1: bool => FifoManagerState;
     WpFractionalScaleManagerV1: () => FractionalScaleManagerState;

@@ -84,6 +84,12 @@ pub static PROTOCOLS: &[Protocol] = {
             "buffers of a GPU; they are parsed by the renderer and its driver",
         ),
         row(Allowed, "wp_alpha_modifier_v1", 1, "opacity within the window"),
+        row(
+            Allowed,
+            "wp_commit_timing_manager_v1",
+            1,
+            "frames at a time; one that waits holds up its own surface",
+        ),
         row(Allowed, "wp_content_type_manager_v1", 1, "a hint, used for nothing that others see"),
         row(Allowed, "wp_cursor_shape_manager_v1", 2, "cursors from the display domain's theme"),
         row(

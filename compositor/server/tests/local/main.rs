@@ -3,6 +3,7 @@
 mod capture;
 mod client;
 mod clipboard;
+mod commit_timing;
 mod crossing;
 mod devices;
 #[path = "../exchange/mod.rs"]

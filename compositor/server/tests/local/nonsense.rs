@@ -16,6 +16,7 @@ use wayland_protocols::{
         cursor_shape::v1::client::{
             wp_cursor_shape_device_v1, wp_cursor_shape_manager_v1::WpCursorShapeManagerV1,
         },
+        commit_timing::v1::client::wp_commit_timing_manager_v1::WpCommitTimingManagerV1,
         fifo::v1::client::wp_fifo_manager_v1::WpFifoManagerV1,
         pointer_gestures::zv1::client::zwp_pointer_gestures_v1::ZwpPointerGesturesV1,
         presentation_time::client::wp_presentation::WpPresentation,
@@ -387,6 +388,66 @@ fn barriers_between_pictures() {
                 window.surface.commit();
             },
             None,
+        ),
+    ]);
+}
+
+#[test]
+fn times_of_pictures() {
+    try_all(&[
+        (
+            "two for one surface",
+            |guest, _| {
+                let manager: WpCommitTimingManagerV1 = guest.bind(1);
+                let surface = guest.surface();
+                for _ in 0..2 {
+                    manager.get_timer(&surface, &guest.handle(), ());
+                }
+            },
+            Some(("wl_surface", 0)),
+        ),
+        (
+            "too many nanoseconds",
+            |guest, _| {
+                let manager: WpCommitTimingManagerV1 = guest.bind(1);
+                let timer = manager.get_timer(&guest.surface(), &guest.handle(), ());
+                timer.set_timestamp(0, 0, 1_000_000_000);
+            },
+            Some(("wp_commit_timer_v1", 0)),
+        ),
+        (
+            "two times for one picture",
+            |guest, _| {
+                let manager: WpCommitTimingManagerV1 = guest.bind(1);
+                let timer = manager.get_timer(&guest.surface(), &guest.handle(), ());
+                timer.set_timestamp(0, 1, 0);
+                timer.set_timestamp(0, 2, 0);
+            },
+            Some(("wp_commit_timer_v1", 1)),
+        ),
+        (
+            "of a surface that is gone",
+            |guest, _| {
+                let manager: WpCommitTimingManagerV1 = guest.bind(1);
+                let surface = guest.surface();
+                let timer = manager.get_timer(&surface, &guest.handle(), ());
+                surface.destroy();
+                timer.set_timestamp(0, 1, 0);
+            },
+            Some(("wp_commit_timer_v1", 2)),
+        ),
+        (
+            "more pictures for the end of time than can ever be shown",
+            |guest, server| {
+                let manager: WpCommitTimingManagerV1 = guest.bind(1);
+                let window = guest.window(server, "film", (60, 40), ORANGE);
+                let timer = manager.get_timer(&window.surface, &guest.handle(), ());
+                for _ in 0..2000 {
+                    timer.set_timestamp(u32::MAX, u32::MAX, 999_999_999);
+                    window.surface.commit();
+                }
+            },
+            EXPELLED,
         ),
     ]);
 }
