@@ -27,7 +27,7 @@ use crate::system_packages::{self, BUILD, RUN, SCREEN};
 
 /// How long the machine may run. It takes about one minute where nothing else runs, and many times
 /// that where much does.
-const PATIENCE: Duration = Duration::from_secs(900);
+const PATIENCE: Duration = Duration::from_secs(1200);
 
 /// Why this cannot run on this system, if it cannot.
 pub(crate) fn impossible() -> Option<String> {

@@ -53,7 +53,7 @@ impl Scenario<'_> {
 
     /// Even where the processor draws, moving the cursor draws nothing.
     fn cursor_moves(&mut self) -> anyhow::Result<()> {
-        self.machine.shell.run("echo 'cursor = true' > /run/config.toml")?;
+        self.configure("cursor = true")?;
         self.start("pixman", MESA)?;
         // With the second picture at the latest nothing of the cursor is left in what is drawn.
         self.point(50, 100)?;
@@ -80,7 +80,7 @@ impl Scenario<'_> {
 
     /// The pixels of clients that a plane takes are never drawn, and seen all the same.
     fn clients_are_shown(&mut self) -> anyhow::Result<()> {
-        self.machine.shell.run("echo 'cursor = false' > /run/config.toml")?;
+        self.configure("cursor = false")?;
         self.start("gles", MESA)?;
         for (arguments, planes) in [("", 1), ("--window", 2)] {
             self.machine.shell.run("mkfifo /run/pictures; : > /run/direct")?;
@@ -111,6 +111,12 @@ impl Scenario<'_> {
             })?;
         }
         self.end_compositor()
+    }
+
+    /// With a mode of few pixels, each of which is emulated.
+    fn configure(&mut self, what: &str) -> anyhow::Result<()> {
+        let output = r#"[[output]]\nname = "Virtual-1"\nsize = "640x480"\n"#;
+        self.machine.shell.run(&format!("printf '{what}\\n{output}' > /run/config.toml")).map(drop)
     }
 
     fn planes_now(&mut self) -> anyhow::Result<Vec<Plane>> {

@@ -7,9 +7,7 @@ use wayland_protocols::wp::{
     commit_timing::v1::client::{
         wp_commit_timer_v1::WpCommitTimerV1, wp_commit_timing_manager_v1::WpCommitTimingManagerV1,
     },
-    presentation_time::client::{
-        wp_presentation::WpPresentation, wp_presentation_feedback::Event,
-    },
+    presentation_time::client::{wp_presentation::WpPresentation, wp_presentation_feedback::Event},
 };
 
 use crate::client::{Client, server_with};

@@ -10,13 +10,13 @@ use wayland_client::{Proxy, WEnum, protocol::wl_subcompositor::WlSubcompositor};
 use wayland_protocols::{
     wp::{
         alpha_modifier::v1::client::wp_alpha_modifier_v1::WpAlphaModifierV1,
+        commit_timing::v1::client::wp_commit_timing_manager_v1::WpCommitTimingManagerV1,
         content_type::v1::client::{
             wp_content_type_manager_v1::WpContentTypeManagerV1, wp_content_type_v1,
         },
         cursor_shape::v1::client::{
             wp_cursor_shape_device_v1, wp_cursor_shape_manager_v1::WpCursorShapeManagerV1,
         },
-        commit_timing::v1::client::wp_commit_timing_manager_v1::WpCommitTimingManagerV1,
         fifo::v1::client::wp_fifo_manager_v1::WpFifoManagerV1,
         pointer_gestures::zv1::client::zwp_pointer_gestures_v1::ZwpPointerGesturesV1,
         presentation_time::client::wp_presentation::WpPresentation,
