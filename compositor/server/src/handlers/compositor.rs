@@ -100,6 +100,7 @@ impl CompositorHandler for State {
     }
 
     fn destroyed(&mut self, surface: &WlSurface) {
+        self.await_no_more(surface);
         if limits::has_buffer(surface) {
             self.queue_redraw();
         }
