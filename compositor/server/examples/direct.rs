@@ -3,12 +3,14 @@
 //! need a GPU that draws.
 //!
 //! It fills the screen, or stays a window with `--window`. For each line that it reads it shows a new
-//! picture.
+//! picture. With `--timeline` each is only to be seen once one more line was read; and it says when nobody
+//! reads the one before any more.
 
 use std::{
     fs::{self, File},
     io,
-    os::{fd::AsFd, unix::fs::MetadataExt},
+    os::fd::AsFd,
+    sync::mpsc::{self, Receiver},
     thread,
 };
 
@@ -16,7 +18,7 @@ use anyhow::{Context, anyhow};
 use smithay::reexports::drm::{
     self, RDWR,
     buffer::{Buffer, DrmFourcc},
-    control::{Device as _, dumbbuffer::DumbBuffer},
+    control::{Device as _, dumbbuffer::DumbBuffer, syncobj},
 };
 use wayland_client::{
     Connection, Dispatch, EventQueue, Proxy, QueueHandle, WEnum, delegate_noop,
@@ -33,6 +35,11 @@ use wayland_protocols::{
             zwp_linux_dmabuf_feedback_v1::{self, TrancheFlags, ZwpLinuxDmabufFeedbackV1},
             zwp_linux_dmabuf_v1::ZwpLinuxDmabufV1,
         },
+        linux_drm_syncobj::v1::client::{
+            wp_linux_drm_syncobj_manager_v1::WpLinuxDrmSyncobjManagerV1,
+            wp_linux_drm_syncobj_surface_v1::WpLinuxDrmSyncobjSurfaceV1,
+            wp_linux_drm_syncobj_timeline_v1::WpLinuxDrmSyncobjTimelineV1,
+        },
         presentation_time::client::{
             wp_presentation::WpPresentation,
             wp_presentation_feedback::{self, Kind, WpPresentationFeedback},
@@ -48,6 +55,9 @@ use wayland_protocols::{
 /// A window's size where it may choose.
 const SIZE: (i32, i32) = (400, 300);
 
+/// How long anything is awaited, in nanoseconds of the monotonic clock.
+const EVER: i64 = i64::MAX;
+
 /// The device that dma-bufs are made on.
 struct Card(File);
 
@@ -61,15 +71,18 @@ impl drm::Device for Card {}
 impl drm::control::Device for Card {}
 
 impl Card {
-    /// The one with this number.
+    /// The one of the device with this number, which may be only the half of it that draws.
     fn open(number: u64) -> anyhow::Result<Card> {
-        for entry in fs::read_dir("/dev/dri").context("there is no /dev/dri")?.flatten() {
-            if entry.metadata()?.rdev() == number {
-                let file = File::options().read(true).write(true).open(entry.path())?;
-                return Ok(Card(file));
+        let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
+        let halves = format!("/sys/dev/char/{major}:{minor}/device/drm");
+        for half in fs::read_dir(&halves).with_context(|| format!("there is no {halves}"))? {
+            let name = half?.file_name();
+            if name.to_string_lossy().starts_with("card") {
+                let path = std::path::Path::new("/dev/dri").join(name);
+                return Ok(Card(File::options().read(true).write(true).open(path)?));
             }
         }
-        Err(anyhow!("no device has the number {number:#x}"))
+        Err(anyhow!("{halves} has no card"))
     }
 
     /// A picture of this number: stripes of a brightness of its own.
@@ -86,6 +99,52 @@ impl Card {
         drop(pixels);
         Ok(buffer)
     }
+}
+
+/// When pictures are drawn and read: picture N is drawn at point 2N + 1 and released at point 2N + 2.
+struct Timeline {
+    handle: syncobj::Handle,
+    surface: WpLinuxDrmSyncobjSurfaceV1,
+    told: WpLinuxDrmSyncobjTimelineV1,
+}
+
+impl Timeline {
+    fn new(
+        card: &Card,
+        manager: &WpLinuxDrmSyncobjManagerV1,
+        surface: &WlSurface,
+        queue: &QueueHandle<Told>,
+    ) -> anyhow::Result<Timeline> {
+        let handle = card.create_syncobj(false)?;
+        let descriptor = card.syncobj_to_fd(handle, false)?;
+        let told = manager.import_timeline(descriptor.as_fd(), queue, ());
+        Ok(Timeline { handle, surface: manager.get_surface(surface, queue, ()), told })
+    }
+
+    /// Says so with the commit that follows.
+    fn name_points(&self, number: u8) {
+        let drawn = 2 * u32::from(number) + 1;
+        self.surface.set_acquire_point(&self.told, 0, drawn);
+        self.surface.set_release_point(&self.told, 0, drawn + 1);
+    }
+
+    fn draw(&self, card: &Card, number: u8) -> anyhow::Result<()> {
+        let points = [2 * u64::from(number) + 1];
+        card.syncobj_timeline_signal(&[self.handle], &points).context("cannot signal a point")
+    }
+
+    fn await_release(&self, card: &Card, number: u8) -> anyhow::Result<()> {
+        let points = [2 * u64::from(number) + 2];
+        card.syncobj_timeline_wait(&[self.handle], &points, EVER, true, true, false)
+            .context("cannot wait for a point")?;
+        println!("picture {number} is read no more");
+        Ok(())
+    }
+}
+
+/// The next line, or nothing after the last one.
+fn line(lines: &Receiver<io::Result<String>>) -> anyhow::Result<Option<String>> {
+    lines.recv().ok().transpose().context("cannot read")
 }
 
 #[derive(Default)]
@@ -119,7 +178,13 @@ fn main() -> anyhow::Result<()> {
     await_told(&mut queue, &mut told, |told| told.configured && told.all_told)?;
     let card = Card::open(told.device.context("no device was named")?)?;
 
-    let (sender, lines) = std::sync::mpsc::channel();
+    let timeline = if std::env::args().any(|argument| argument == "--timeline") {
+        let manager: WpLinuxDrmSyncobjManagerV1 = globals.bind(&handle, 1..=1, ())?;
+        Some(Timeline::new(&card, &manager, &surface, &handle)?)
+    } else {
+        None
+    };
+    let (sender, lines) = mpsc::channel();
     thread::spawn(move || {
         for line in io::stdin().lines() {
             if sender.send(line).is_err() {
@@ -140,13 +205,24 @@ fn main() -> anyhow::Result<()> {
         presentation.feedback(&surface, &handle, ());
         surface.attach(Some(&buffer), 0, 0);
         surface.damage_buffer(0, 0, size.0, size.1);
+        if let Some(timeline) = &timeline {
+            timeline.name_points(number);
+        }
         surface.commit();
+        if let Some(timeline) = &timeline {
+            connection.flush()?;
+            println!("picture {number} is not drawn yet");
+            line(&lines)?;
+            timeline.draw(&card, number)?;
+        }
         await_told(&mut queue, &mut told, |told| told.presented > u32::from(number))?;
+        if let (Some(timeline), Some(before)) = (&timeline, number.checked_sub(1)) {
+            timeline.await_release(&card, before)?;
+        }
         shown.push((buffer, picture));
-        match lines.recv() {
-            Ok(line) => drop(line?),
+        if line(&lines)?.is_none() {
             // Nobody asks for more: it stays as it is.
-            Err(_) => await_told(&mut queue, &mut told, |_| false)?,
+            await_told(&mut queue, &mut told, |_| false)?;
         }
     }
     Ok(())
@@ -281,3 +357,6 @@ delegate_noop!(Told: ignore WlBuffer);
 delegate_noop!(Told: ignore ZwpLinuxDmabufV1);
 delegate_noop!(Told: ignore ZwpLinuxBufferParamsV1);
 delegate_noop!(Told: ignore WpPresentation);
+delegate_noop!(Told: WpLinuxDrmSyncobjManagerV1);
+delegate_noop!(Told: WpLinuxDrmSyncobjSurfaceV1);
+delegate_noop!(Told: WpLinuxDrmSyncobjTimelineV1);

@@ -63,6 +63,11 @@ use smithay::{
 };
 use smithay_hyper_dmabuf::HyperDmabufState;
 
+#[cfg(feature = "drm")]
+use smithay::wayland::drm_syncobj::DrmSyncobjState;
+
+#[cfg(feature = "drm")]
+use crate::handlers::explicit_sync;
 use crate::{
     backend::{Backend, BackendError, BackendKind},
     child::Surroundings,
@@ -202,6 +207,8 @@ pub(crate) struct Protocols {
     pub(crate) compositor: CompositorState,
     pub(crate) shm: ShmState,
     pub(crate) dmabuf: OfferedDmabufs,
+    #[cfg(feature = "drm")]
+    pub(crate) explicit_sync: Option<DrmSyncobjState>,
     pub(crate) hyper_dmabuf: HyperDmabufState,
     pub(crate) xdg_shell: XdgShellState,
     pub(crate) activation: XdgActivationState,
@@ -289,6 +296,8 @@ impl State {
                 &handle,
                 [Format::Abgr8888, Format::Xbgr8888, Format::Argb2101010, Format::Xrgb2101010],
             ),
+            #[cfg(feature = "drm")]
+            explicit_sync: explicit_sync::offer(&handle, backend.timeline_device()),
             dmabuf: OfferedDmabufs::new(&handle, backend.dmabuf_formats(), backend.dmabuf_device()),
             hyper_dmabuf: HyperDmabufState::new::<State>(&handle, DomainId::DISPLAY)
                 .map_err(StartError::EventLoop)?,

@@ -51,6 +51,59 @@ impl Scenario<'_> {
         self.clients_are_shown().context("clients' planes")
     }
 
+    /// What a program draws is seen when it says so; until then the others go on.
+    pub(super) fn timelines(&mut self) -> anyhow::Result<()> {
+        self.start_direct("--window --timeline")?;
+        for number in 0..2 {
+            self.until_told(&format!("picture {number} is not drawn yet"))?;
+            let before = self.outputs()?[0].pictures;
+            self.machine.shell.run(&format!(
+                "hyper-dmabufctl move $(hyper-dmabufctl windows | sed -n 's/^\\([0-9]*\\) *work .*/\\1/p') {}+150",
+                30 + 20 * number
+            ))?;
+            self.until("another window has moved", |scenario| {
+                Ok((scenario.outputs()?[0].pictures > before).then_some(()))
+            })?;
+            let told = self.machine.shell.run("cat /run/direct")?;
+            ensure!(!told.contains(&format!("picture {number} is seen")), "not awaited: {told}");
+            self.machine.shell.run("echo drawn >&7")?;
+            self.until_told(&format!("picture {number} is seen"))?;
+            self.machine.shell.run("echo next >&7")?;
+        }
+        self.until_told("picture 0 is read no more")?;
+        // The third is never drawn, and its program goes.
+        self.end_direct()?;
+        self.until("its window is gone", |scenario| {
+            Ok((scenario.windows()?.len() == 2).then_some(()))
+        })
+    }
+
+    /// Starts the program with the dma-buf, which then awaits lines.
+    fn start_direct(&mut self, arguments: &str) -> anyhow::Result<()> {
+        self.machine.shell.run("mkfifo /run/pictures; : > /run/direct")?;
+        self.machine
+            .shell
+            .run(&format!(
+                "direct {arguments} < /run/pictures >> /run/direct 2>&1 & exec 7> /run/pictures"
+            ))
+            .map(drop)
+    }
+
+    fn end_direct(&mut self) -> anyhow::Result<()> {
+        self.machine.shell.run("exec 7>&-; killall direct; rm /run/pictures").map(drop)
+    }
+
+    /// Until the program has said this. All that it said.
+    fn until_told(&mut self, what: &str) -> anyhow::Result<String> {
+        let mut told = String::new();
+        let result = self.until("a program says more", |scenario| {
+            told = scenario.machine.shell.run("cat /run/direct")?;
+            Ok(told.contains(what).then_some(()))
+        });
+        result.with_context(|| format!("not {what:?} but {told}"))?;
+        Ok(told)
+    }
+
     /// Even where the processor draws, moving the cursor draws nothing.
     fn cursor_moves(&mut self) -> anyhow::Result<()> {
         self.configure("cursor = true")?;
@@ -83,15 +136,9 @@ impl Scenario<'_> {
         self.configure("cursor = false")?;
         self.start("gles", MESA)?;
         for (arguments, planes) in [("", 1), ("--window", 2)] {
-            self.machine.shell.run("mkfifo /run/pictures; : > /run/direct")?;
-            self.machine.shell.run(&format!(
-                "direct {arguments} < /run/pictures >> /run/direct 2>&1 & exec 7> /run/pictures"
-            ))?;
+            self.start_direct(arguments)?;
             for number in 0..2 {
-                let told = self.until("a picture is seen", |scenario| {
-                    let told = scenario.machine.shell.run("cat /run/direct")?;
-                    Ok(told.contains(&format!("picture {number} is")).then_some(told))
-                })?;
+                let told = self.until_told(&format!("picture {number} is"))?;
                 ensure!(
                     told.contains(&format!("picture {number} is seen by itself")),
                     "with {arguments:?}: {told}"
@@ -105,7 +152,7 @@ impl Scenario<'_> {
             ensure!(outputs[0].direct_surfaces == 1, "it says otherwise: {outputs:?}");
             let told = self.machine.shell.run("cat /run/direct")?;
             ensure!(told.contains("best are buffers for the screen"), "it was told {told}");
-            self.machine.shell.run("exec 7>&-; killall direct; rm /run/pictures")?;
+            self.end_direct()?;
             self.until("its window is gone", |scenario| {
                 Ok(scenario.windows()?.is_empty().then_some(()))
             })?;

@@ -41,6 +41,7 @@ pub(super) struct Output {
     on: bool,
     width: i32,
     geometry: Geometry,
+    pub(super) pictures: u64,
     pub(super) cursor_plane: bool,
     pub(super) direct_surfaces: u32,
 }
@@ -64,7 +65,7 @@ impl<'a> Scenario<'a> {
 
     pub(crate) fn play(&mut self) -> anyhow::Result<()> {
         type Part<'a> = (&'static str, fn(&mut Scenario<'a>) -> anyhow::Result<()>);
-        let parts: [Part<'a>; 13] = [
+        let parts: [Part<'a>; 14] = [
             ("the screen shows what the headless back end shows", Self::the_same_picture),
             ("nothing is drawn while nothing changes", Self::rests),
             ("keys arrive", Self::keys),
@@ -77,6 +78,7 @@ impl<'a> Scenario<'a> {
             ("GPUs are plugged and unplugged, the first one, too", Self::gpus),
             ("it ends when asked, and gives the screen back", Self::ends),
             ("OpenGL ES shows the same, into the GPU's own buffers", Self::opengl),
+            ("a window waits for its program's timeline, and nobody else does", Self::timelines),
             ("cursors and clients' buffers have planes of their own", Self::planes),
         ];
         let mut passed = 0;

@@ -14,6 +14,8 @@ pub mod remedy;
 use std::time::Duration;
 
 use rustix::fs::Dev;
+#[cfg(feature = "drm")]
+use smithay::backend::drm::DrmDeviceFd;
 use smithay::{
     backend::{
         allocator::{Format, dmabuf::Dmabuf},
@@ -305,6 +307,15 @@ impl Backend {
             Backend::Nested(_) => None,
             #[cfg(feature = "drm")]
             Backend::Drm(drm) => drm.dmabuf_device(),
+        }
+    }
+
+    /// The device by which clients' timelines are waited for, if one draws.
+    #[cfg(feature = "drm")]
+    pub fn timeline_device(&self) -> Option<DrmDeviceFd> {
+        match self {
+            Backend::Drm(drm) => drm.timeline_device(),
+            _ => None,
         }
     }
 

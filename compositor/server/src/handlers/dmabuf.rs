@@ -1,10 +1,4 @@
-//! `linux-dmabuf`: which dma-bufs clients are offered, and that a commit waits until what it shows is
-//! drawn.
-
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
-};
+//! `linux-dmabuf`: which dma-bufs clients are offered.
 
 use rustix::fs::Dev;
 use smithay::{
@@ -14,18 +8,14 @@ use smithay::{
     },
     delegate_dmabuf,
     reexports::{
-        calloop::{Interest, RegistrationToken},
         wayland_protocols::wp::linux_dmabuf::zv1::server::zwp_linux_dmabuf_v1::ZwpLinuxDmabufV1,
-        wayland_server::{DisplayHandle, Resource, protocol::wl_surface::WlSurface},
+        wayland_server::{DisplayHandle, protocol::wl_surface::WlSurface},
     },
     wayland::{
-        compositor::{
-            BufferAssignment, CompositorHandler, SurfaceAttributes, SurfaceData, add_blocker,
-            with_states,
-        },
+        compositor::SurfaceData,
         dmabuf::{
             DmabufFeedback, DmabufFeedbackBuilder, DmabufGlobal, DmabufHandler, DmabufState,
-            ImportNotifier, SurfaceDmabufFeedbackState, get_dmabuf,
+            ImportNotifier, SurfaceDmabufFeedbackState,
         },
     },
 };
@@ -85,68 +75,6 @@ impl DmabufHandler for State {
 }
 
 delegate_dmabuf!(State);
-
-impl State {
-    /// Let a commit wait for who still draws into the dma-buf that it shows. Else the next picture
-    /// would wait for that, and every window with it.
-    pub(super) fn await_drawn(&mut self, surface: &WlSurface) {
-        let dmabuf = with_states(surface, |states| {
-            let mut attributes = states.cached_state.get::<SurfaceAttributes>();
-            match &attributes.pending().buffer {
-                Some(BufferAssignment::NewBuffer(buffer)) => get_dmabuf(buffer).ok().cloned(),
-                _ => None,
-            }
-        });
-        let Some((dmabuf, client)) = dmabuf.zip(surface.client()) else { return };
-        // Most are drawn already.
-        let Ok((blocker, drawn)) = dmabuf.generate_blocker(Interest::READ) else { return };
-        let is_drawn = Arc::new(AtomicBool::new(false));
-        let now = is_drawn.clone();
-        let inserted = self.loop_handle.insert_source(drawn, move |(), _, state| {
-            now.store(true, Ordering::Relaxed);
-            let display = state.display_handle.clone();
-            state.client_compositor_state(&client).blocker_cleared(state, &display);
-            Ok(())
-        });
-        match inserted {
-            Ok(token) => {
-                add_blocker(surface, blocker);
-                with_states(surface, |states| Awaited::add(states, token, is_drawn));
-            }
-            Err(error) => tracing::warn!(%error, "a dma-buf is shown before it is drawn"),
-        }
-    }
-
-    /// A surface is gone: nobody waits any more for what it would have shown.
-    pub(super) fn await_no_more(&mut self, surface: &WlSurface) {
-        for token in with_states(surface, Awaited::take) {
-            self.loop_handle.remove(token);
-        }
-    }
-}
-
-/// What is awaited for the commits of a surface, and whether it has come. A fence of a program that fell
-/// may never do so.
-#[derive(Default)]
-struct Awaited(Mutex<Vec<(RegistrationToken, Arc<AtomicBool>)>>);
-
-impl Awaited {
-    fn add(states: &SurfaceData, token: RegistrationToken, is_drawn: Arc<AtomicBool>) {
-        let awaited = states.data_map.get_or_insert_threadsafe(Awaited::default);
-        let mut awaited = awaited.0.lock().unwrap_or_else(PoisonError::into_inner);
-        awaited.retain(|(_, is_drawn)| !is_drawn.load(Ordering::Relaxed));
-        awaited.push((token, is_drawn));
-    }
-
-    /// The sources that have not come.
-    fn take(states: &SurfaceData) -> Vec<RegistrationToken> {
-        let Some(awaited) = states.data_map.get::<Awaited>() else { return Vec::new() };
-        let awaited =
-            std::mem::take(&mut *awaited.0.lock().unwrap_or_else(PoisonError::into_inner));
-        let waiting = awaited.into_iter().filter(|(_, is_drawn)| !is_drawn.load(Ordering::Relaxed));
-        waiting.map(|(token, _)| token).collect()
-    }
-}
 
 /// Tells the client of a surface, if it asked, which dma-bufs are best now: those that the screen can
 /// show by itself, where only the kind of buffer is in the way.

@@ -9,6 +9,9 @@ mod data_control;
 mod data_device;
 mod delegated;
 pub(crate) mod dmabuf;
+#[cfg(feature = "drm")]
+pub(crate) mod explicit_sync;
+mod fences;
 mod foreign_toplevel;
 mod idle;
 mod input_method;

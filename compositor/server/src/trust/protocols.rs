@@ -79,6 +79,12 @@ pub static PROTOCOLS: &[Protocol] = {
         row(Required, "xdg_wm_base", 6, "windows; each in the frame of its domain"),
         whole(
             Accelerated,
+            "wp_linux_drm_syncobj_manager_v1",
+            1,
+            "when buffers of a GPU are drawn and read; one that never is holds up its own surface",
+        ),
+        whole(
+            Accelerated,
             "zwp_linux_dmabuf_v1",
             5,
             "buffers of a GPU; they are parsed by the renderer and its driver",

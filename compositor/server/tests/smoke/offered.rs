@@ -26,11 +26,12 @@ fn offered(client: &Client) -> Vec<(&str, u32)> {
     offered
 }
 
-/// What the table says of protocols of these classes. Pixman draws no dma-bufs.
+/// What the table says of protocols of these classes. Pixman draws no dma-bufs, which are all that is
+/// accelerated.
 fn in_table(of: impl Fn(Class) -> bool) -> Vec<(&'static str, u32)> {
     let protocols = PROTOCOLS
         .iter()
-        .filter(|protocol| of(protocol.class) && protocol.interface != "zwp_linux_dmabuf_v1");
+        .filter(|protocol| of(protocol.class) && protocol.class != Class::Accelerated);
     let mut table: Vec<_> =
         protocols.map(|protocol| (protocol.interface, protocol.version)).collect();
     table.sort_unstable();

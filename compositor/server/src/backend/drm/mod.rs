@@ -19,6 +19,7 @@ use rustix::fs::Dev;
 use smithay::{
     backend::{
         allocator::dmabuf::Dmabuf,
+        drm::DrmDeviceFd,
         libinput::{LibinputInputBackend, LibinputSessionInterface},
         session::{Session, libseat::LibSeatSession},
         udev::{UdevBackend, primary_gpu},
@@ -165,8 +166,16 @@ impl Drm {
 
     /// The device that clients had best make their dma-bufs on: the first GPU, as it is drawn there.
     pub fn dmabuf_device(&self) -> Option<Dev> {
-        let first = self.gpus.values().find(|gpu| !gpu.drawer.dmabuf_formats().is_empty())?;
-        Some(first.node?.dev_id())
+        Some(self.first_that_draws()?.node?.dev_id())
+    }
+
+    /// The device by which clients' timelines are waited for.
+    pub fn timeline_device(&self) -> Option<DrmDeviceFd> {
+        Some(self.first_that_draws()?.device.device_fd().clone())
+    }
+
+    fn first_that_draws(&self) -> Option<&Gpu> {
+        self.gpus.values().find(|gpu| !gpu.drawer.dmabuf_formats().is_empty())
     }
 
     /// What to tell clients of dma-bufs that the screen at an output takes without drawing them.
