@@ -7,6 +7,7 @@ mod crossing;
 mod devices;
 #[path = "../exchange/mod.rs"]
 mod exchange;
+mod floods;
 mod homes;
 mod identity;
 mod layers;
