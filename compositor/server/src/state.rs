@@ -1,6 +1,11 @@
 //! The compositor: everything that lives as long as it runs, and how it begins.
 
-use std::{collections::HashMap, io, os::unix::net::UnixStream, sync::Arc};
+use std::{
+    collections::HashMap,
+    io,
+    os::{fd::AsFd, unix::net::UnixStream},
+    sync::Arc,
+};
 
 use hyper_dmabuf::{domain::DomainId, grant::ForeignMemory};
 use smithay::{
@@ -70,7 +75,7 @@ use crate::{
     control::logging::SetFilter,
     domain::Domains,
     guests::Guests,
-    handlers::SelectionOwners,
+    handlers::{SelectionOwners, TextCommits},
     keyboard::{self, KeyboardError},
     outputs::Outputs,
     protocols::{
@@ -153,6 +158,7 @@ pub struct State {
     pub(crate) idle_inhibitors: Vec<WlSurface>,
     /// Whether those are seen is to be looked at again.
     pub(crate) idle_inhibition_due: bool,
+    pub(crate) text_commits: TextCommits,
     pub(crate) popups: PopupManager,
     /// Something that is seen changed since the pointer's focus was last looked at.
     pub(crate) scene_changed: bool,
@@ -381,6 +387,7 @@ impl State {
             lock: None,
             idle_inhibitors: Vec::new(),
             idle_inhibition_due: false,
+            text_commits: TextCommits::default(),
             popups: PopupManager::default(),
             scene_changed: true,
             pointer_location: Point::default(),
@@ -414,7 +421,14 @@ impl State {
         stream: UnixStream,
         origin: ClientOrigin,
     ) -> io::Result<Client> {
-        self.display_handle.insert_client(stream, Arc::new(ClientState::new(origin, None)))
+        let tool = origin == ClientOrigin::Local;
+        let socket = tool.then(|| stream.as_fd().try_clone_to_owned()).transpose()?;
+        let data = ClientState::new(origin, None);
+        let data = match socket {
+            Some(socket) => data.watched(socket),
+            None => data,
+        };
+        self.display_handle.insert_client(stream, Arc::new(data))
     }
 
     /// Let a guest's program in, whose grant references refer to `memory`.
@@ -440,6 +454,7 @@ impl State {
         if std::mem::take(&mut self.idle_inhibition_due) {
             self.refresh_idle_inhibition();
         }
+        self.pass_on_texts();
         self.refresh_foreign_toplevels();
         self.redraw_if_queued();
         self.answer_captures();

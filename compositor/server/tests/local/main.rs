@@ -17,6 +17,7 @@ mod nonsense;
 mod outputs;
 mod reload;
 mod statistics;
+mod texts;
 mod timing;
 mod titles;
 mod toplevels;
