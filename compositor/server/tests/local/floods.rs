@@ -59,8 +59,10 @@ impl Neighbour {
     }
 }
 
-/// What a flood is of, as bytes for a surface: everything that may be said again and again.
-const FLOODS: [(&str, fn(u32) -> Vec<u8>); 3] = [
+/// What a flood is of, and its bytes for a surface: everything that may be said again and again.
+type Words = (&'static str, fn(u32) -> Vec<u8>);
+
+const FLOODS: [Words; 3] = [
     ("damage of surfaces that are never shown", |surface| {
         flood::message(surface, flood::DAMAGE, &[0, 0, 64, 64]).repeat(8)
     }),
