@@ -17,6 +17,7 @@ use super::frame::{Frame, Hello};
 use super::limits::{Announced, LimitOutOfRange, Limits};
 use super::meter::{MakeMeter, Meter};
 use super::number::StreamId;
+use super::portion::{Left, Portion};
 use super::readiness::{Key, Poller, Wake};
 use super::reason::{EndedBy, Reason, ReasonCode};
 use super::transport::Transport;
@@ -45,6 +46,7 @@ pub struct Link<T: Transport = UnixStream> {
     poller: Poller,
     events: VecDeque<LinkEvent>,
     meter: Option<MakeMeter>,
+    portion: Option<Box<dyn Portion>>,
     pub(super) clock: MonotonicClock,
     /// The epoll descriptor once more, as calloop wants it.
     pub(super) source: Generic<Arc<OwnedFd>>,
@@ -125,6 +127,7 @@ impl<T: Transport> Link<T> {
             poller,
             events: VecDeque::new(),
             meter: None,
+            portion: None,
             clock: MonotonicClock::default(),
             source,
         })
@@ -134,6 +137,12 @@ impl<T: Transport> Link<T> {
     /// handshake is over.
     pub fn set_meter(&mut self, make: impl Fn() -> Box<dyn Meter> + Send + 'static) {
         self.meter = Some(MakeMeter::new(make));
+    }
+
+    /// Bounds what the apps are given in one dispatch, and what is read in it: the rest follows in the
+    /// next, and until then the peer has no credit for more. Streams take turns.
+    pub fn set_portion(&mut self, portion: impl Portion + 'static) {
+        self.portion = Some(Box::new(portion));
     }
 
     /// Carries one more connection of a guest's app; `socket` is the compositor's end of it.
@@ -235,7 +244,7 @@ impl<T: Transport> Link<T> {
         }
         self.read();
         if let Phase::Open(exchange) = &mut self.phase {
-            exchange.deliver();
+            exchange.deliver(Left::new(self.portion.as_deref()));
         }
         self.write();
         if let Phase::Open(exchange) = &mut self.phase {
@@ -254,7 +263,8 @@ impl<T: Transport> Link<T> {
             Phase::Open(exchange) => wire.pending() > 0 || exchange.has_turns(),
             _ => wire.pending() > 0,
         };
-        wire.readable || (wire.room == Room::Some && unsent)
+        let undelivered = matches!(&self.phase, Phase::Open(exchange) if exchange.has_deliveries());
+        wire.readable || undelivered || (wire.room == Room::Some && unsent)
     }
 
     fn transport_ready(&mut self, flags: EventFlags) {
@@ -271,7 +281,8 @@ impl<T: Transport> Link<T> {
     }
 
     fn read(&mut self) {
-        for _ in 0..ROUNDS {
+        let rounds = if self.portion.is_some() { 1 } else { ROUNDS };
+        for _ in 0..rounds {
             let Some(wire) = self.wire.as_mut().filter(|wire| wire.readable) else { return };
             match wire.read() {
                 Ok(Read::Nothing) => {}

@@ -8,6 +8,7 @@ use super::credit::{Allowance, ReceiveWindow};
 use super::frame::Payload;
 use super::limits::{ATTACHMENT_COST, MAX_ATTACHMENTS};
 use super::local_socket::{LocalSocket, Sent};
+use super::portion::Left;
 use super::reason::{Reason, ReasonCode};
 use super::violation::Violation;
 
@@ -39,6 +40,15 @@ struct Message {
 /// The credit that these cost, in bytes; they are a window's worth at most.
 fn credit_of(descriptors: &[Waiting]) -> u32 {
     descriptors.len() as u32 * ATTACHMENT_COST
+}
+
+/// How far giving an app what has arrived for it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Delivered {
+    /// The app has everything, or no room for more: its socket tells when it has.
+    AsMuchAsFits,
+    /// There is more, for the next dispatch.
+    HeldBack,
 }
 
 /// What a frame can lead to that is not in order.
@@ -156,30 +166,38 @@ impl Download {
         if self.file.is_some() { Err(Violation::InsideFile(frame)) } else { Ok(()) }
     }
 
-    /// Gives the app what it has room for. An error closes the stream.
-    pub(super) fn deliver(&mut self, socket: &mut LocalSocket) -> Result<(), Reason> {
+    /// Gives the app what it has room for, and no more than is left. An error closes the stream.
+    pub(super) fn deliver(
+        &mut self,
+        socket: &mut LocalSocket,
+        left: &mut Left,
+    ) -> Result<Delivered, Reason> {
         if self.deaf || self.queue.is_empty() {
-            return Ok(());
+            return Ok(Delivered::AsMuchAsFits);
         }
         while let Some(message) = self.queue.front_mut() {
+            if left.is_used_up() {
+                return Ok(Delivered::HeldBack);
+            }
             let descriptors: Vec<BorrowedFd<'_>> =
                 message.descriptors.iter().map(AsFd::as_fd).collect();
             let bytes = message.bytes.get(message.sent..).unwrap_or_default();
-            match socket.send(bytes, &descriptors)? {
-                Sent::Blocked => return Ok(()),
+            match socket.send(left.of(bytes), &descriptors)? {
+                Sent::Blocked => return Ok(Delivered::AsMuchAsFits),
                 Sent::HungUp => {
                     self.deaf = true;
                     for message in self.queue.drain(..) {
                         let unsent = message.bytes.len() - message.sent;
                         self.window.drained(unsent as u32 + credit_of(&message.descriptors));
                     }
-                    return Ok(());
+                    return Ok(Delivered::AsMuchAsFits);
                 }
                 // A socket that takes nothing of something would keep us here for ever.
                 Sent::Bytes(0) => {
                     return Err(Reason::new(ReasonCode::Lost, "the app's socket takes no bytes"));
                 }
                 Sent::Bytes(count) => {
+                    left.used(count);
                     let attached = credit_of(&message.descriptors);
                     message.descriptors.clear();
                     message.sent += count;
@@ -190,7 +208,8 @@ impl Download {
                 }
             }
         }
-        socket.watch_for_room(false)
+        socket.watch_for_room(false)?;
+        Ok(Delivered::AsMuchAsFits)
     }
 
     /// Bytes held for the app.

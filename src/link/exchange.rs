@@ -11,13 +11,14 @@ use super::agenda::{Actor, Agenda};
 use super::attachment::Waiting;
 use super::clock::{ClockOffset, Comparison, MonotonicClock};
 use super::credit::Allowance;
-use super::download::{Download, Fault};
+use super::download::{Delivered, Download, Fault};
 use super::frame::{Frame, PipeSide};
 use super::limits::{Announced, Limits, TURN};
 use super::local_socket::LocalSocket;
 use super::meter::{MakeMeter, Meter};
 use super::number::{PipeId, StreamId};
 use super::pipes::Pipes;
+use super::portion::Left;
 use super::readiness::Poller;
 use super::reason::{EndedBy, Reason, ReasonCode};
 use super::upload::{Supplies, Turn, Upload};
@@ -348,39 +349,57 @@ impl Exchange {
         self.pipes.ready(id, flags, &mut self.agenda);
     }
 
-    /// Gives the apps everything that they have room for.
-    pub(super) fn deliver(&mut self) {
+    /// Gives the apps what they have room for, as much as is left of this dispatch's portion.
+    pub(super) fn deliver(&mut self, mut left: Left) {
+        let (mut had_nothing, mut had_a_part) = (Vec::new(), None);
         while let Some(actor) = self.agenda.to_deliver.next() {
             match actor {
-                Actor::Stream(id) => self.deliver_to(id),
+                Actor::Stream(id) => {
+                    let comes_too_late = left.is_used_up();
+                    match self.deliver_to(id, &mut left) {
+                        Delivered::AsMuchAsFits => {}
+                        Delivered::HeldBack if comes_too_late => had_nothing.push(actor),
+                        Delivered::HeldBack => had_a_part = Some(actor),
+                    }
+                }
                 Actor::Pipe(id) => self.pipes.deliver(id, &mut self.agenda),
                 Actor::Clock => {} // Has nothing for an app.
             }
         }
+        had_nothing.into_iter().chain(had_a_part).for_each(|who| self.agenda.to_deliver.add(who));
     }
 
-    fn deliver_to(&mut self, id: StreamId) {
+    fn deliver_to(&mut self, id: StreamId, left: &mut Left) -> Delivered {
         match self.streams.get_mut(&id) {
-            Some(Stream::Open(bridge)) => match bridge.download.deliver(&mut bridge.socket) {
-                Ok(()) => {
+            Some(Stream::Open(bridge)) => match bridge.download.deliver(&mut bridge.socket, left) {
+                Ok(delivered) => {
                     if bridge.download.deaf && !bridge.upload.hung_up {
                         // What the app said before it closed is still sent on.
                         bridge.upload.hung_up = true;
                         bridge.upload.readable = true;
                     }
                     self.agenda.to_send.add(Actor::Stream(id));
+                    return delivered;
                 }
                 Err(reason) => self.end(id, reason, EndedBy::ThisEnd),
             },
             Some(Stream::Draining { socket, download, reason }) => {
-                let delivered = download.deliver(socket);
+                let delivered = download.deliver(socket, left);
                 if delivered.is_err() || download.is_done() {
                     let reason = reason.clone();
                     self.end(id, reason, EndedBy::Peer);
+                } else if let Ok(delivered) = delivered {
+                    return delivered;
                 }
             }
             Some(Stream::Ending { .. } | Stream::AwaitingClose) | None => {}
         }
+        Delivered::AsMuchAsFits
+    }
+
+    /// Whether something for an app was held back by the last dispatch's portion.
+    pub(super) fn has_deliveries(&self) -> bool {
+        !self.agenda.to_deliver.is_empty()
     }
 
     /// Whether somebody may have something to send.

@@ -131,6 +131,7 @@ mod meter;
 mod number;
 mod pipe;
 mod pipes;
+mod portion;
 mod readiness;
 mod reason;
 #[cfg(test)]
@@ -147,6 +148,7 @@ pub use limits::{
 };
 pub use meter::Meter;
 pub use number::{PipeId, StreamId};
+pub use portion::Portion;
 pub use reason::{EndedBy, Reason, ReasonCode};
 pub use transport::Transport;
 

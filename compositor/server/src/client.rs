@@ -1,6 +1,9 @@
 //! What the compositor keeps of each Wayland client.
 
-use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicU32};
+use std::{
+    os::fd::OwnedFd,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU32},
+};
 
 use hyper_dmabuf::grant::ForeignMemory;
 use smithay::{
@@ -53,6 +56,8 @@ pub struct ClientState {
     account: Account,
     /// Objects by which it hears of a seat's devices.
     pub(crate) listeners: AtomicU32,
+    /// A trusted tool's connection, by which it is seen whether it reads.
+    socket: Mutex<Option<OwnedFd>>,
     /// It came by the socket of a sandbox.
     confined: bool,
 }
@@ -64,12 +69,24 @@ impl ClientState {
         let memory = Mutex::new(memory);
         let account = Account::default();
         let listeners = AtomicU32::new(0);
-        ClientState { compositor, origin, memory, account, listeners, confined: false }
+        let socket = Mutex::new(None);
+        ClientState { compositor, origin, memory, account, listeners, socket, confined: false }
     }
 
     /// The same for one that came by the socket of a sandbox: it is not trusted.
     pub fn confined(self) -> ClientState {
         ClientState { confined: true, ..self }
+    }
+
+    /// The same for one of whom it is to be seen whether it reads what it is told by this socket.
+    pub fn watched(self, socket: OwnedFd) -> ClientState {
+        ClientState { socket: Mutex::new(Some(socket)), ..self }
+    }
+
+    /// The connection of one that is watched so, once more, while it is connected.
+    pub(crate) fn socket(&self) -> Option<OwnedFd> {
+        let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+        socket.as_ref()?.try_clone().ok()
     }
 
     /// The memory that the client's grant references refer to, while it is connected.
@@ -114,6 +131,8 @@ impl ClientData for ClientState {
                 domain.account.end(what, left);
             }
         }
+        // Only with this one closed, too, does the client see that it was cut off.
+        self.socket.lock().unwrap_or_else(PoisonError::into_inner).take();
         // Smithay keeps this data for as long as the client was the last to have the clipboard.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).take();
         match reason {

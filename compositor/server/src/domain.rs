@@ -4,7 +4,7 @@ use std::{
     fmt,
     path::PathBuf,
     str::FromStr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
 };
 
 use hyper_dmabuf::domain::DomainId;
@@ -31,6 +31,8 @@ pub struct Domain {
     pub name: String,
     /// What its programs have.
     pub account: Account,
+    /// Links that are up: they share what is handled of the domain in one turn of the event loop.
+    pub(crate) links: AtomicUsize,
     /// Whoever holds the domain sees a change of the configuration.
     settings: Mutex<DomainSettings>,
 }
@@ -57,7 +59,8 @@ pub struct DomainSettings {
 impl Domain {
     /// A domain.
     pub fn new(id: DomainId, name: String, settings: DomainSettings) -> Domain {
-        Domain { id, name, account: Account::default(), settings: Mutex::new(settings) }
+        let (account, links) = (Account::default(), AtomicUsize::new(0));
+        Domain { id, name, account, links, settings: Mutex::new(settings) }
     }
 
     /// How it is set now.

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     io,
-    os::unix::net::UnixStream,
+    os::{fd::AsFd, unix::net::UnixStream},
     sync::Arc,
 };
 
@@ -76,7 +76,7 @@ use crate::{
     control::logging::SetFilter,
     domain::Domains,
     guests::Guests,
-    handlers::{SelectionOwners, commit_timing::TimedCommits, dmabuf::OfferedDmabufs},
+    handlers::{SelectionOwners, TextCommits, commit_timing::TimedCommits, dmabuf::OfferedDmabufs},
     keyboard::{self, KeyboardError},
     outputs::Outputs,
     protocols::{
@@ -159,6 +159,7 @@ pub struct State {
     pub(crate) idle_inhibitors: Vec<WlSurface>,
     /// Whether those are seen is to be looked at again.
     pub(crate) idle_inhibition_due: bool,
+    pub(crate) text_commits: TextCommits,
     pub(crate) popups: PopupManager,
     /// Something that is seen changed since the pointer's focus was last looked at.
     pub(crate) scene_changed: bool,
@@ -396,6 +397,7 @@ impl State {
             lock: None,
             idle_inhibitors: Vec::new(),
             idle_inhibition_due: false,
+            text_commits: TextCommits::default(),
             popups: PopupManager::default(),
             scene_changed: true,
             pointer_location: Point::default(),
@@ -431,7 +433,14 @@ impl State {
         stream: UnixStream,
         origin: ClientOrigin,
     ) -> io::Result<Client> {
-        self.display_handle.insert_client(stream, Arc::new(ClientState::new(origin, None)))
+        let tool = origin == ClientOrigin::Local;
+        let socket = tool.then(|| stream.as_fd().try_clone_to_owned()).transpose()?;
+        let data = ClientState::new(origin, None);
+        let data = match socket {
+            Some(socket) => data.watched(socket),
+            None => data,
+        };
+        self.display_handle.insert_client(stream, Arc::new(data))
     }
 
     /// Let a guest's program in, whose grant references refer to `memory`.
@@ -457,6 +466,7 @@ impl State {
         if std::mem::take(&mut self.idle_inhibition_due) {
             self.refresh_idle_inhibition();
         }
+        self.pass_on_texts();
         self.refresh_foreign_toplevels();
         self.await_timed_commits();
         self.redraw_if_queued();

@@ -22,6 +22,7 @@ mod handshake;
 mod hostile;
 mod loops;
 mod pipes;
+mod portions;
 mod random;
 mod resources;
 mod streams;

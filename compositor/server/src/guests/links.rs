@@ -15,6 +15,7 @@ use smithay::reexports::{calloop::RegistrationToken, wayland_server::Client};
 use super::{
     discovery::{Discovered, OfferName},
     meter::MessageMeter,
+    portion::LinkPortion,
 };
 use crate::{
     client::ClientOrigin,
@@ -106,6 +107,7 @@ impl State {
         };
         let metered = Arc::clone(domain);
         link.set_meter(move || Box::new(MessageMeter::new(Arc::clone(&metered))));
+        link.set_portion(LinkPortion::new(Arc::clone(domain)));
         self.guests.next_link += 1;
         let number = LinkNumber(self.guests.next_link);
         let from = Arc::clone(domain);

@@ -13,7 +13,9 @@ mod configured;
 mod discovery;
 mod links;
 mod meter;
+mod portion;
 mod sharing;
 
 pub use arrival::ListenError;
 pub use links::Guests;
+pub use portion::BYTES_IN_A_TURN;

@@ -2,18 +2,28 @@
 //! `zwp_virtual_keyboard_manager_v1` for those local tools that type into them.
 
 use smithay::{
-    delegate_input_method_manager, delegate_virtual_keyboard_manager,
+    delegate_virtual_keyboard_manager,
     desktop::{PopupKind, PopupManager},
     reexports::{
         wayland_protocols::wp::text_input::zv3::server::zwp_text_input_v3::{self, ZwpTextInputV3},
+        wayland_protocols_misc::zwp_input_method_v2::server::{
+            zwp_input_method_keyboard_grab_v2::ZwpInputMethodKeyboardGrabV2,
+            zwp_input_method_manager_v2::{self, ZwpInputMethodManagerV2},
+            zwp_input_method_v2::ZwpInputMethodV2,
+            zwp_input_popup_surface_v2::ZwpInputPopupSurfaceV2,
+        },
         wayland_server::{
-            Client, DataInit, Dispatch, DisplayHandle, WEnum, backend::ClientId,
-            protocol::wl_surface::WlSurface,
+            Client, DataInit, Dispatch, DisplayHandle, WEnum, backend::ClientId, delegate_dispatch,
+            delegate_global_dispatch, protocol::wl_surface::WlSurface,
         },
     },
     utils::{Logical, Rectangle},
     wayland::{
-        input_method::{InputMethodHandler, PopupSurface},
+        input_method::{
+            InputMethodHandler, InputMethodKeyboardUserData, InputMethodManagerGlobalData,
+            InputMethodManagerState, InputMethodPopupSurfaceUserData, InputMethodUserData,
+            PopupSurface,
+        },
         text_input::{TextInputManagerState, TextInputUserData},
     },
 };
@@ -47,8 +57,34 @@ impl InputMethodHandler for State {
     }
 }
 
-delegate_input_method_manager!(State);
+delegate_global_dispatch!(State: [ZwpInputMethodManagerV2: InputMethodManagerGlobalData] =>
+    InputMethodManagerState);
+delegate_dispatch!(State: [ZwpInputMethodV2: InputMethodUserData<State>] =>
+    InputMethodManagerState);
+delegate_dispatch!(State: [ZwpInputMethodKeyboardGrabV2: InputMethodKeyboardUserData<State>] =>
+    InputMethodManagerState);
+delegate_dispatch!(State: [ZwpInputPopupSurfaceV2: InputMethodPopupSurfaceUserData] =>
+    InputMethodManagerState);
 delegate_virtual_keyboard_manager!(State);
+
+impl Dispatch<ZwpInputMethodManagerV2, ()> for State {
+    fn request(
+        state: &mut State,
+        client: &Client,
+        manager: &ZwpInputMethodManagerV2,
+        request: zwp_input_method_manager_v2::Request,
+        data: &(),
+        display: &DisplayHandle,
+        data_init: &mut DataInit<'_, State>,
+    ) {
+        if matches!(request, zwp_input_method_manager_v2::Request::GetInputMethod { .. }) {
+            state.text_commits.add_method(client);
+        }
+        <InputMethodManagerState as Dispatch<ZwpInputMethodManagerV2, (), State>>::request(
+            state, client, manager, request, data, display, data_init,
+        );
+    }
+}
 
 impl Dispatch<ZwpTextInputV3, TextInputUserData> for State {
     fn request(
@@ -66,6 +102,7 @@ impl Dispatch<ZwpTextInputV3, TextInputUserData> for State {
             Request::SetTextChangeCause { cause: WEnum::Unknown(_) }
             | Request::SetContentType { purpose: WEnum::Unknown(_), .. }
             | Request::SetContentType { hint: WEnum::Unknown(_), .. } => return,
+            Request::Commit if !state.passes_on(client, input) => return,
             Request::SetCursorRectangle { x, y, width, height } => Request::SetCursorRectangle {
                 x: limits::position(x),
                 y: limits::position(y),
@@ -86,6 +123,7 @@ impl Dispatch<ZwpTextInputV3, TextInputUserData> for State {
         data: &TextInputUserData,
     ) {
         listeners::end(input);
+        state.text_input_gone(&client, input);
         <TextInputManagerState as Dispatch<ZwpTextInputV3, TextInputUserData, State>>::destroyed(
             state, client, input, data,
         );

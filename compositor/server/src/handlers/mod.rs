@@ -30,9 +30,11 @@ mod shm;
 mod shortcuts_inhibit;
 mod small;
 mod subsurfaces;
+mod text_commits;
 mod xdg_decoration;
 mod xdg_shell;
 mod xdg_wm_base;
 
 pub(crate) use data_device::{SelectionFromX11, SelectionOwners};
 pub(crate) use pointer_constraints::Held;
+pub(crate) use text_commits::TextCommits;

@@ -13,6 +13,12 @@ pub enum RedrawState {
         /// Something changed since that picture was drawn.
         redraw_needed: bool,
     },
+    /// Programs were told that their picture is seen, and get a while to draw the next: whoever came
+    /// second would else miss a picture each time another was quicker.
+    Gathering {
+        /// Something changed since the last picture was drawn.
+        redraw_needed: bool,
+    },
 }
 
 impl RedrawState {
@@ -23,6 +29,28 @@ impl RedrawState {
             RedrawState::WaitingForVBlank { .. } => {
                 RedrawState::WaitingForVBlank { redraw_needed: true }
             }
+            RedrawState::Gathering { .. } => RedrawState::Gathering { redraw_needed: true },
+        };
+    }
+
+    /// Programs begin to draw now. Whether [`gathered`](Self::gathered) is to follow after a while.
+    #[must_use]
+    pub fn gather(&mut self) -> bool {
+        let redraw_needed = match *self {
+            RedrawState::Idle => false,
+            RedrawState::Queued => true,
+            RedrawState::WaitingForVBlank { .. } | RedrawState::Gathering { .. } => return false,
+        };
+        *self = RedrawState::Gathering { redraw_needed };
+        true
+    }
+
+    /// They have had the time for it.
+    pub fn gathered(&mut self) {
+        *self = match *self {
+            RedrawState::Gathering { redraw_needed: true } => RedrawState::Queued,
+            RedrawState::Gathering { redraw_needed: false } => RedrawState::Idle,
+            other => other,
         };
     }
 
@@ -89,6 +117,28 @@ mod tests {
         assert!(!state.drawn(), "forced while waiting");
         state.vblank();
         assert_eq!(state, RedrawState::Idle);
+    }
+
+    #[test]
+    fn what_programs_draw_when_told_is_in_one_picture() {
+        for before in [RedrawState::Idle, RedrawState::Queued] {
+            let mut state = before;
+            assert!(state.gather());
+            assert!(!state.gather(), "once is enough");
+            state.queue();
+            state.vblank();
+            assert!(!state.is_queued(), "others may still be drawing");
+            state.gathered();
+            assert!(state.is_queued());
+        }
+        let mut state = RedrawState::Idle;
+        assert!(state.gather());
+        state.gathered();
+        assert_eq!(state, RedrawState::Idle, "nobody drew anything");
+        assert!(state.gather() && state.drawn(), "a picture that is forced is waited for");
+        state.gathered();
+        assert_eq!(state, RedrawState::WaitingForVBlank { redraw_needed: false });
+        assert!(!state.gather());
     }
 
     #[test]

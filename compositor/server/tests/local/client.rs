@@ -154,6 +154,15 @@ impl Client {
         exchange::roundtrip(&self.connection, &mut self.queue, &mut self.told, server);
     }
 
+    /// Hear what has come, without waiting.
+    pub(crate) fn hear(&mut self) {
+        if let Some(guard) = self.queue.prepare_read() {
+            // Nothing may have come; why a connection ended is asked for by `error`.
+            let _ = guard.read();
+        }
+        let _ = self.queue.dispatch_pending(&mut self.told);
+    }
+
     /// What an object has told so far.
     pub(crate) fn events<P: Proxy + 'static>(&self, of: &P) -> Vec<&P::Event>
     where

@@ -8,6 +8,7 @@ mod crossing;
 mod devices;
 #[path = "../exchange/mod.rs"]
 mod exchange;
+mod floods;
 mod homes;
 mod identity;
 mod layers;
@@ -18,6 +19,7 @@ mod outputs;
 mod reload;
 mod statistics;
 mod surfaces;
+mod texts;
 mod timing;
 mod titles;
 mod toplevels;

@@ -101,7 +101,7 @@ fn try_all(all: &[Nonsense]) {
     }
 }
 
-fn click(server: &mut Server, title: &str) {
+pub(crate) fn click(server: &mut Server, title: &str) {
     let reports = server.state.window_reports();
     let place = reports.iter().find(|report| report.title == title).unwrap().geometry;
     server.state.inject(Input::PointerMotion { x: (place.x + 5).into(), y: (place.y + 5).into() });
