@@ -290,6 +290,7 @@ impl State {
         let Some(rendered) = self.with_scene(id, Backend::render) else { return Ok(()) };
         let rendered = rendered?;
         self.lock_drawn(id);
+        self.cursor_drawn(id);
         self.collect_waiting(id, &rendered.states);
         let Some(view) = self.outputs.get_mut(id) else { return Ok(()) };
         view.planes = rendered.planes;

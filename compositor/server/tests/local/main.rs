@@ -4,6 +4,7 @@ mod capture;
 mod client;
 mod clipboard;
 mod crossing;
+mod cursors;
 mod devices;
 #[path = "../exchange/mod.rs"]
 mod exchange;
