@@ -4,10 +4,13 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use fixture::{App, Direct, Display, Pattern, Program, Socket, X11App, assert_looks_like};
 use hyper_dmabuf_compositor::control::messages::{WindowReport, WindowRequest};
 use hyper_dmabuf_compositor::keys::Action;
+use hyper_dmabuf_compositor::state::State;
+use rustix::process::{Pid, Signal, kill_process};
 
 const ORANGE: u32 = 0xf08020;
 const BLUE: u32 = 0x2060c0;
@@ -36,6 +39,20 @@ impl Desk {
         let mut command = self.local.command(program);
         command.env("DISPLAY", &self.x11).stdin(Stdio::null());
         command
+    }
+
+    /// The process of the Xwayland that runs.
+    fn xwayland(&self) -> Pid {
+        // It is started by a script in a directory that is named after the display.
+        let path = format!("hyper-dmabuf-x11-{}\0", self.x11.trim_start_matches(':'));
+        let is_it = |entry: &fs::DirEntry| {
+            let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
+            environment.windows(path.len()).any(|part| part == path.as_bytes())
+        };
+        let processes = fs::read_dir("/proc").expect("processes").map(|entry| entry.expect("one"));
+        let found = processes.filter(is_it).find_map(|entry| entry.file_name().into_string().ok());
+        let number = found.expect("an Xwayland").parse().expect("a number");
+        Pid::from_raw(number).expect("not nothing")
     }
 
     fn app(&self) -> X11App {
@@ -301,4 +318,33 @@ fn a_launcher_does_not_take_the_keyboard_from_a_guest() {
     });
     assert!(!desk.display.run(|state| state.x11_launcher_has_keyboard()));
     assert!(desk.wait_for("Guest").activated);
+}
+
+/// It hangs as if an X11 program kept it busy, and what the window manager tells it is not taken.
+#[test]
+fn an_xwayland_that_hangs_holds_nobody_up_for_long() {
+    let desk = Desk::start("320x240");
+    let app = desk.app();
+    app.show(app.window("Hung", 100, 80, ORANGE));
+    desk.wait_for_one("Hung", |window| window.activated);
+    let mut guest = App::connect(&desk.display, "work");
+    let mut seen = guest.window("Guest", 120, 80, Pattern::Plain(BLUE));
+    kill_process(desk.xwayland(), Signal::STOP).expect("it runs");
+    let mut longest = Duration::ZERO;
+    let was_ended = |state: &mut State| {
+        // Tells the window something, by which the connection fills.
+        state.act(Action::TileLeft);
+        state.last_note().is_some_and(|note| note.text.starts_with("X11 programs were ended"))
+    };
+    while !desk.display.run(was_ended) {
+        let begun = Instant::now();
+        guest.draw(&mut seen, Pattern::Plain(GREEN));
+        longest = longest.max(begun.elapsed());
+    }
+    assert!(longest < Duration::from_secs(10), "a frame took {longest:?}");
+    app.wait_to_be_cut_off();
+    // The next program is let in after a while.
+    let app = desk.app();
+    app.show(app.window("Modest", 100, 80, ORANGE));
+    desk.wait_for("Modest");
 }

@@ -91,21 +91,21 @@ impl KeyboardTarget<State> for KeyboardFocus {
         serial: Serial,
     ) {
         if let Some(x11) = self.x11_with_surface() {
-            return KeyboardTarget::enter(x11, seat, state, keys, serial);
+            return state.tell_x11(|state| KeyboardTarget::enter(x11, seat, state, keys, serial));
         }
         if let Some(x11) = &self.x11 {
-            KeyboardTarget::enter(x11, seat, state, Vec::new(), serial);
+            state.tell_x11(|state| KeyboardTarget::enter(x11, seat, state, Vec::new(), serial));
         }
         KeyboardTarget::enter(&self.surface, seat, state, keys, serial);
     }
 
     fn leave(&self, seat: &Seat<State>, state: &mut State, serial: Serial) {
         if let Some(x11) = self.x11_with_surface() {
-            return KeyboardTarget::leave(x11, seat, state, serial);
+            return state.tell_x11(|state| KeyboardTarget::leave(x11, seat, state, serial));
         }
         KeyboardTarget::leave(&self.surface, seat, state, serial);
         if let Some(x11) = &self.x11 {
-            KeyboardTarget::leave(x11, seat, state, serial);
+            state.tell_x11(|state| KeyboardTarget::leave(x11, seat, state, serial));
         }
     }
 

@@ -1,6 +1,8 @@
 //! The cursor: the client's while the pointer is over it, else one of the theme, and where that has none
 //! an arrow of our own.
 
+use std::time::Instant;
+
 use smithay::{
     backend::{allocator::Fourcc, renderer::element::memory::MemoryRenderBuffer},
     input::pointer::{CursorIcon, CursorImageStatus, CursorImageSurfaceData},
@@ -9,7 +11,7 @@ use smithay::{
     wayland::compositor::with_states,
 };
 
-use super::cursor_theme::CursorTheme;
+use super::{cursor_theme::CursorTheme, moving_cursor::Movement};
 use crate::state::State;
 
 /// The greatest width and height of a cursor that is drawn.
@@ -47,6 +49,7 @@ pub struct Cursor {
     pub icon: Option<WlSurface>,
     /// Whether it is drawn at all.
     pub shown: bool,
+    pub(super) movement: Movement,
     theme: Option<CursorTheme>,
     /// The arrow at each scale of an output.
     arrows: Vec<(f64, MemoryRenderBuffer)>,
@@ -56,15 +59,18 @@ impl Cursor {
     /// An arrow, drawn or not.
     pub fn new(shown: bool, theme: Option<CursorTheme>) -> Cursor {
         let status = CursorImageStatus::default_named();
-        Cursor { status, icon: None, shown, theme, arrows: Vec::new() }
+        let movement = Movement::default();
+        Cursor { status, icon: None, shown, movement, theme, arrows: Vec::new() }
     }
 
     /// Draw the arrow for outputs of these scales, unless that was done before.
     pub fn prepare(&mut self, scales: &[f64]) {
+        let icon = named(&self.status).filter(|_| self.shown);
+        self.movement.follow(icon, Instant::now());
         if !self.shown {
             return;
         }
-        if let (Some(theme), Some(icon)) = (&mut self.theme, named(&self.status)) {
+        if let (Some(theme), Some(icon)) = (&mut self.theme, icon) {
             theme.prepare(icon, scales);
         }
         self.arrows.retain(|(scale, _)| scales.contains(scale));
@@ -77,6 +83,13 @@ impl Cursor {
 
     fn arrow(&self, wanted: f64) -> Option<&MemoryRenderBuffer> {
         self.arrows.iter().find(|(scale, _)| *scale == wanted).map(|(_, arrow)| arrow)
+    }
+
+    /// When the look that was prepared last gives way to another by itself, at this scale.
+    pub(super) fn next_look(&self, scale: f64) -> Option<Instant> {
+        let icon = named(&self.status).filter(|_| self.shown)?;
+        let cursor = self.theme.as_ref()?.cursor(icon, scale)?;
+        self.movement.at(cursor.at(self.movement.age()).1?)
     }
 
     /// The surfaces that clients have lent to the cursor.
@@ -134,8 +147,9 @@ impl CursorView<'_> {
             }
             status @ (CursorImageStatus::Surface(_) | CursorImageStatus::Named(_)) => {
                 let theme = self.cursor.theme.as_ref().zip(named(status));
-                let of_theme = theme.and_then(|(theme, icon)| theme.image(icon, scale));
-                if let Some(image) = of_theme {
+                let of_theme = theme.and_then(|(theme, icon)| theme.cursor(icon, scale));
+                if let Some(cursor) = of_theme {
+                    let (image, _) = cursor.at(self.cursor.movement.age());
                     return CursorLook::Image { image: &image.buffer, hotspot: image.hotspot };
                 }
                 let arrow = |image| CursorLook::Image { image, hotspot: Point::default() };
@@ -201,10 +215,14 @@ impl State {
             return;
         }
         for tip in [from, self.pointer_location] {
-            let reach = if self.cursor.icon.is_some() { GREATEST_ICON } else { GREATEST_CURSOR };
-            let reach = Point::from((reach, reach));
-            let around = Rectangle::new(tip.to_i32_round() - reach, (reach + reach).to_size());
-            self.queue_redraw_in(around);
+            self.queue_redraw_in(self.reach_of_cursor(tip));
         }
+    }
+
+    /// All that it may be seen on when it points there.
+    pub(super) fn reach_of_cursor(&self, tip: Point<f64, Logical>) -> Rectangle<i32, Logical> {
+        let reach = if self.cursor.icon.is_some() { GREATEST_ICON } else { GREATEST_CURSOR };
+        let reach = Point::from((reach, reach));
+        Rectangle::new(tip.to_i32_round() - reach, (reach + reach).to_size())
     }
 }

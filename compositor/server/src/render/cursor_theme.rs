@@ -1,6 +1,6 @@
 //! Cursors of the theme that a person has chosen.
 
-use std::{collections::HashMap, fs};
+use std::{collections::HashMap, fs, time::Duration};
 
 use smithay::{
     backend::{allocator::Fourcc, renderer::element::memory::MemoryRenderBuffer},
@@ -13,22 +13,58 @@ use xcursor::parser::{Image, parse_xcursor};
 const USUAL_SIZE: u32 = 24;
 /// The greatest size that can be asked for.
 pub(super) const GREATEST_SIZE: u32 = 64;
+/// The shortest that a picture of a moving cursor is seen, and the most of them that are kept.
+const SHORTEST: Duration = Duration::from_millis(10);
+const MOST_PICTURES: usize = 256;
 
 /// A theme, and what was loaded of it.
 pub struct CursorTheme {
     theme: xcursor::CursorTheme,
     size: u32,
     /// What there is of each shape, and at each size in pixels; nothing where the theme has nothing.
-    loaded: HashMap<(CursorIcon, u32), Option<ThemeImage>>,
+    loaded: HashMap<(CursorIcon, u32), Option<ThemeCursor>>,
 }
 
-/// A cursor as a theme has it.
+/// A cursor as a theme has it: one picture, or more that follow each other for ever.
+#[derive(Debug)]
+pub struct ThemeCursor {
+    /// Never none.
+    pictures: Vec<ThemeImage>,
+    /// How long all of them take.
+    round: Duration,
+}
+
+/// One of its pictures.
 #[derive(Debug)]
 pub struct ThemeImage {
     /// Its pixels.
     pub buffer: MemoryRenderBuffer,
     /// The point of it that points.
     pub hotspot: Point<i32, Physical>,
+    /// How long it is seen.
+    delay: Duration,
+}
+
+impl ThemeCursor {
+    /// What is seen of it when it has been there for so long, and, if it moves, until when.
+    pub fn at(&self, age: Duration) -> (&ThemeImage, Option<Duration>) {
+        let first = &self.pictures[0];
+        if self.pictures.len() == 1 {
+            return (first, None);
+        }
+        // Each takes its time, so a round does, too.
+        let in_round = age.as_nanos() % self.round.as_nanos();
+        let mut until = Duration::ZERO;
+        for picture in &self.pictures {
+            until += picture.delay;
+            if in_round < until.as_nanos() {
+                let left = until.as_nanos() - in_round;
+                // No longer than a picture is seen, which is 32 bits of milliseconds.
+                return (picture, Some(age + Duration::from_nanos(left as u64)));
+            }
+        }
+        (first, None)
+    }
 }
 
 impl CursorTheme {
@@ -61,7 +97,7 @@ impl CursorTheme {
     }
 
     /// A shape at a scale, if the theme has it.
-    pub fn image(&self, icon: CursorIcon, scale: f64) -> Option<&ThemeImage> {
+    pub fn cursor(&self, icon: CursorIcon, scale: f64) -> Option<&ThemeCursor> {
         self.loaded.get(&(icon, self.pixels(scale)))?.as_ref()
     }
 }
@@ -72,9 +108,8 @@ impl std::fmt::Debug for CursorTheme {
     }
 }
 
-/// The nearest to this size that a theme has of a shape. Of a moving one, its first picture: a cursor that
-/// moves would let nothing rest.
-fn load(theme: &xcursor::CursorTheme, icon: CursorIcon, size: u32) -> Option<ThemeImage> {
+/// The nearest to this size that a theme has of a shape.
+fn load(theme: &xcursor::CursorTheme, icon: CursorIcon, size: u32) -> Option<ThemeCursor> {
     let names = std::iter::once(&icon.name()).chain(icon.alt_names()).copied().collect::<Vec<_>>();
     let file = names.into_iter().find_map(|name| theme.load_icon(name))?;
     let images = fs::read(&file).ok().and_then(|bytes| parse_xcursor(&bytes));
@@ -82,10 +117,24 @@ fn load(theme: &xcursor::CursorTheme, icon: CursorIcon, size: u32) -> Option<The
         tracing::warn!(file = %file.display(), "a cursor cannot be read");
         return None;
     };
-    let image = images.into_iter().min_by_key(|image| image.size.abs_diff(size))?;
+    let nearest = images.iter().map(|image| image.size).min_by_key(|it| it.abs_diff(size))?;
     // What is drawn again when the cursor moves reaches no farther.
     let greatest = 2 * GREATEST_SIZE.max(size);
-    let Image { width, height, xhot, yhot, pixels_rgba: pixels, .. } = image;
+    let pictures = images.into_iter().filter(|image| image.size == nearest);
+    let pictures = pictures.take(MOST_PICTURES).map(|image| prepare(image, greatest));
+    let mut pictures = pictures.collect::<Option<Vec<_>>>()?;
+    // Where no picture takes any time, the first one stays.
+    if pictures.iter().all(|picture| picture.delay.is_zero()) {
+        pictures.truncate(1);
+    }
+    pictures.iter_mut().for_each(|picture| picture.delay = picture.delay.max(SHORTEST));
+    let round = pictures.iter().map(|picture| picture.delay).sum();
+    Some(ThemeCursor { pictures, round })
+}
+
+/// A picture that can be drawn, if it is no larger than this.
+fn prepare(image: Image, greatest: u32) -> Option<ThemeImage> {
+    let Image { width, height, xhot, yhot, delay, pixels_rgba: pixels, .. } = image;
     let whole = pixels.len() == width as usize * height as usize * 4;
     if width == 0 || height == 0 || width > greatest || height > greatest || !whole {
         return None;
@@ -95,7 +144,8 @@ fn load(theme: &xcursor::CursorTheme, icon: CursorIcon, size: u32) -> Option<The
     let (format, upright) = (Fourcc::Argb8888, Transform::Normal);
     let buffer = MemoryRenderBuffer::from_slice(&pixels, format, size, 1, upright, None);
     let hotspot = (xhot.min(width - 1) as i32, yhot.min(height - 1) as i32);
-    Some(ThemeImage { buffer, hotspot: hotspot.into() })
+    let delay = Duration::from_millis(delay.into());
+    Some(ThemeImage { buffer, hotspot: hotspot.into(), delay })
 }
 
 #[cfg(test)]
@@ -112,14 +162,42 @@ mod tests {
         let mut theme = adwaita();
         for icon in [CursorIcon::Default, CursorIcon::Text, CursorIcon::EwResize] {
             theme.prepare(icon, &[1.0, 2.0]);
-            let (small, large) = (theme.image(icon, 1.0), theme.image(icon, 2.0));
-            let (small, large) = (small.unwrap().hotspot, large.unwrap().hotspot);
+            let hotspot = |scale| theme.cursor(icon, scale).unwrap().at(Duration::ZERO).0.hotspot;
+            let (small, large) = (hotspot(1.0), hotspot(2.0));
             assert!(small.x <= large.x && small.y <= large.y, "{icon:?}: {small:?}, {large:?}");
         }
-        let text = theme.image(CursorIcon::Text, 2.0).unwrap().hotspot;
+        let text = theme.cursor(CursorIcon::Text, 2.0).unwrap().at(Duration::ZERO);
+        assert!(text.1.is_none(), "it does not move");
+        let text = text.0.hotspot;
         assert!(text.x > 10 && text.y > 10, "it points with its middle, not with {text:?}");
         assert_eq!(theme.loaded.len(), 6);
         theme.prepare(CursorIcon::Text, &[1.0]);
         assert_eq!(theme.loaded.len(), 3, "what no output needs is let go of");
+    }
+
+    /// A cursor of pictures that are seen for so many milliseconds; the place that points tells which it
+    /// is.
+    fn moving(delays: &[u64]) -> ThemeCursor {
+        let picture = |(index, delay): (usize, &u64)| ThemeImage {
+            buffer: MemoryRenderBuffer::new(Fourcc::Argb8888, (1, 1), 1, Transform::Normal, None),
+            hotspot: (index as i32, 0).into(),
+            delay: Duration::from_millis(*delay),
+        };
+        let pictures: Vec<_> = delays.iter().enumerate().map(picture).collect();
+        let round = pictures.iter().map(|picture| picture.delay).sum();
+        ThemeCursor { pictures, round }
+    }
+
+    #[test]
+    fn each_picture_is_seen_for_its_time() {
+        let cursor = moving(&[100, 20, 30]);
+        for (age, picture, until) in
+            [(0, 0, 100), (99, 0, 100), (100, 1, 120), (125, 2, 150), (150, 0, 250), (271, 2, 300)]
+        {
+            let (seen, next) = cursor.at(Duration::from_millis(age));
+            assert_eq!(seen.hotspot.x, picture, "at {age}");
+            assert_eq!(next, Some(Duration::from_millis(until)), "at {age}");
+        }
+        assert_eq!(moving(&[100]).at(Duration::from_secs(9)).1, None, "one picture stays");
     }
 }

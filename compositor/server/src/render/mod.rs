@@ -7,6 +7,7 @@ pub mod elements;
 pub mod frame_decoration;
 pub mod identity_bar;
 pub mod latency;
+mod moving_cursor;
 pub mod present;
 pub mod redraw;
 pub mod screenshot;

@@ -317,6 +317,7 @@ impl State {
         let rendered = rendered?;
         let drawing = Time::elapsed(&begun, self.clock.now());
         self.lock_drawn(id);
+        self.cursor_drawn(id);
         self.collect_waiting(id, &rendered.states);
         let Some(view) = self.outputs.get_mut(id) else { return Ok(()) };
         view.planes = rendered.planes;

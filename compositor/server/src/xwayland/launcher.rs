@@ -2,20 +2,24 @@
 //!
 //! Smithay 0.7 starts what is called `Xwayland` on `PATH`, and hands it only sockets that Smithay has
 //! just made. The program that woke us waits at ours, so Smithay is given a `PATH` on which a script of
-//! one line stands for Xwayland and adds our socket to its arguments.
+//! two lines stands for Xwayland and adds our socket to its arguments. It also says which process that is,
+//! which Smithay keeps to itself.
 
 use std::{
     env,
     fs::{self, DirBuilder, Permissions},
     io,
     os::{
-        fd::{AsRawFd, BorrowedFd},
+        fd::{AsRawFd, BorrowedFd, OwnedFd},
         unix::fs::{DirBuilderExt, PermissionsExt},
     },
     path::{Path, PathBuf},
 };
 
-use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::{
+    io::{FdFlags, fcntl_setfd},
+    process::{Pid, PidfdFlags, pidfd_open},
+};
 
 /// A directory with the script in it, which goes with this.
 #[derive(Debug)]
@@ -44,11 +48,21 @@ impl Launcher {
         let script = launcher.0.join("Xwayland");
         // Quoted for the shell: what ends a quotation is written outside of one.
         let xwayland = xwayland.to_string_lossy().replace('\'', r"'\''");
-        let text =
-            format!("#!/bin/sh\nexec '{xwayland}' \"$@\" -listenfd {}\n", socket.as_raw_fd());
+        let text = format!(
+            "#!/bin/sh\necho $$ > \"${{0%/*}}/pid\"\nexec '{xwayland}' \"$@\" -listenfd {}\n",
+            socket.as_raw_fd()
+        );
         fs::write(&script, text)?;
         fs::set_permissions(&script, Permissions::from_mode(0o700))?;
         Ok(launcher)
+    }
+
+    /// The process of an Xwayland that was started and has not been awaited.
+    pub(super) fn process(&self) -> io::Result<OwnedFd> {
+        let text = fs::read_to_string(self.0.join("pid"))?;
+        let pid = text.trim().parse().ok().and_then(Pid::from_raw);
+        let pid = pid.ok_or(io::ErrorKind::InvalidData)?;
+        Ok(pidfd_open(pid, PidfdFlags::empty())?)
     }
 
     /// The `PATH` on which the script is.

@@ -230,9 +230,8 @@ impl State {
 
     /// A window was laid above all others: X11 programs think of their windows in that order, too.
     pub(crate) fn raise_in_x11(&mut self, id: WindowId) {
-        let x11 = self.windows.get(id).and_then(Window::x11).map(|window| window.x11().clone());
-        if let (Some(x11), Some(manager)) = (x11, self.xwayland.server.manager()) {
-            told(manager.raise_window(&x11));
+        if let Some(window) = self.windows.get(id).and_then(Window::x11) {
+            self.xwayland.server.tell(|manager| manager.raise_window(window.x11()));
         }
     }
 }

@@ -109,7 +109,7 @@ impl State {
             return;
         }
         let id = self.windows.next_id();
-        let window = X11Window::new(x11, surface.clone());
+        let window = X11Window::new(x11, surface.clone(), self.xwayland.server.watch());
         let mut window = Window::new(id, window.into(), ClientOrigin::Local);
         window.read_names();
         self.windows.push(window);

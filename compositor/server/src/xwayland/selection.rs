@@ -38,11 +38,11 @@ impl State {
         types: Option<Vec<String>>,
     ) {
         let types = types.filter(|_| self.x11_may_read(target));
-        if let Some(manager) = self.xwayland.server.manager() {
-            told(manager.new_selection(target, types));
-            // Smithay 0.7 leaves that in its buffer until something else is sent, as by this.
-            told(manager.update_stacking_order_downwards(iter::empty::<&X11Surface>()));
-        }
+        let server = &mut self.xwayland.server;
+        server.tell(|manager| manager.new_selection(target, types));
+        // Smithay 0.7 leaves that in its buffer until something else is sent, as by this.
+        server
+            .tell(|manager| manager.update_stacking_order_downwards(iter::empty::<&X11Surface>()));
     }
 
     /// Xwayland has just begun: tell it what is in the selections. Where that is nothing, the program
@@ -81,9 +81,12 @@ impl State {
         mime_type: String,
         fd: OwnedFd,
     ) {
-        let handle = self.loop_handle.clone();
-        if let Some(manager) = self.xwayland.server.manager() {
-            told(manager.send_selection(target, mime_type, fd, handle));
+        let server = &mut self.xwayland.server;
+        match server.nested_loop(&self.loop_handle) {
+            Ok(nested) => {
+                server.tell(|manager| manager.send_selection(target, mime_type, fd, nested));
+            }
+            Err(error) => tracing::warn!(%error, "what an X11 program has copied is not read"),
         }
     }
 

@@ -1,11 +1,18 @@
 //! Starting Xwayland when an X11 program comes, and what happens when it ends.
 
-use std::{env, io, path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    env,
+    fmt::Display,
+    io,
+    path::PathBuf,
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use smithay::{
     reexports::{
         calloop::{
-            Interest, Mode, PostAction, RegistrationToken,
+            Interest, LoopHandle, Mode, PostAction, RegistrationToken,
             generic::Generic,
             timer::{TimeoutAction, Timer},
         },
@@ -17,21 +24,29 @@ use smithay::{
 
 use super::{
     launcher::{self, Launcher, find_xwayland},
+    nested_loop,
     sockets::X11Display,
+    watchdog::{Watch, Watchdog},
+    window::told,
 };
-use crate::state::State;
+use crate::{client::ClientOrigin, state::State, trust::notes::Note};
 
-/// How long Xwayland rests after it could not be started, and after how many times in a row it is not
-/// doubled any more.
+/// How long Xwayland rests after it could not be started or held everything up, and after how many times
+/// in a row that is not doubled any more.
 const REST: Duration = Duration::from_secs(1);
 const MOST_DOUBLINGS: u32 = 6;
+/// How long Xwayland must have run so that it rests as after the first time again. A program that holds
+/// it up again and again has no more than a small part of the time.
+const LONG: Duration = Duration::from_secs(60);
 
 /// Where Xwayland is in its life.
 #[derive(Debug, Default)]
 pub(super) struct Server {
     life: Life,
-    /// How often in a row it could not be started.
+    /// How often in a row it could not be started, or held everything up.
     failures: u32,
+    /// Where its window managers have their sources.
+    nested: Option<LoopHandle<'static, State>>,
 }
 
 #[derive(Debug, Default)]
@@ -40,9 +55,9 @@ enum Life {
     #[default]
     Absent,
     /// It says when it is ready. The script must be there until then.
-    Starting { process: Process, _launcher: Launcher },
+    Starting { process: Process, launcher: Launcher },
     /// It runs, and we manage its windows.
-    Running { process: Process, manager: Box<X11Wm> },
+    Running { process: Process, manager: Box<X11Wm>, watchdog: Watchdog, since: Instant },
 }
 
 /// The process, which ends with its source in the event loop.
@@ -71,6 +86,40 @@ impl Server {
             Life::Running { manager, .. } => Some(manager),
             Life::Absent | Life::Starting { .. } => None,
         }
+    }
+
+    /// For those who ask Xwayland something, while it runs.
+    pub(super) fn watch(&self) -> Option<Watch> {
+        match &self.life {
+            Life::Running { watchdog, .. } => Some(watchdog.watch()),
+            Life::Absent | Life::Starting { .. } => None,
+        }
+    }
+
+    /// Have the window manager tell Xwayland something, while that runs.
+    pub(super) fn tell<E: Display>(&mut self, tell: impl FnOnce(&mut X11Wm) -> Result<(), E>) {
+        if let (Some(watch), Some(manager)) = (self.watch(), self.manager()) {
+            told(watch.during(|| tell(manager)));
+        }
+    }
+
+    /// Where window managers have their sources, made when the first one comes.
+    pub(super) fn nested_loop(
+        &mut self,
+        outer: &LoopHandle<'static, State>,
+    ) -> io::Result<LoopHandle<'static, State>> {
+        if let Some(nested) = &self.nested {
+            return Ok(nested.clone());
+        }
+        let nested = nested_loop::within(outer)?;
+        Ok(self.nested.insert(nested).clone())
+    }
+
+    /// It was a failure again: how long it rests now.
+    fn rest(&mut self) -> Duration {
+        let rest = REST * (1 << self.failures.min(MOST_DOUBLINGS));
+        self.failures = self.failures.saturating_add(1);
+        rest
     }
 }
 
@@ -160,7 +209,7 @@ impl State {
         let source = inserted.map_err(|error| io::Error::other(error.error.to_string()))?;
         tracing::info!("starting Xwayland for an X11 program");
         let process = Process { client, source };
-        self.xwayland.server.life = Life::Starting { process, _launcher: launcher };
+        self.xwayland.server.life = Life::Starting { process, launcher };
         Ok(())
     }
 
@@ -169,17 +218,28 @@ impl State {
         socket: std::os::unix::net::UnixStream,
     ) -> Result<(), Box<dyn std::error::Error>> {
         let server = &mut self.xwayland.server;
+        let nested = server.nested_loop(&self.loop_handle)?;
         match std::mem::take(&mut server.life) {
-            Life::Starting { process, _launcher } => {
+            Life::Starting { process, launcher } => {
+                let xwayland = launcher.process().inspect_err(
+                    |error| tracing::warn!(%error, "an Xwayland that hangs cannot be killed"),
+                );
+                let watchdog = match Watchdog::over(&socket, xwayland.ok()) {
+                    Ok(watchdog) => watchdog,
+                    Err(error) => {
+                        server.life = Life::Starting { process, launcher };
+                        return Err(error.into());
+                    }
+                };
                 let client = process.client.clone();
-                let started = X11Wm::start_wm(self.loop_handle.clone(), socket, client);
-                server.life = match started {
+                let start = || X11Wm::start_wm(nested, socket, client);
+                server.life = match watchdog.watch().during(start) {
                     Ok(manager) => {
-                        server.failures = 0;
-                        Life::Running { process, manager: Box::new(manager) }
+                        let (manager, since) = (Box::new(manager), Instant::now());
+                        Life::Running { process, manager, watchdog, since }
                     }
                     Err(error) => {
-                        server.life = Life::Starting { process, _launcher };
+                        server.life = Life::Starting { process, launcher };
                         return Err(error);
                     }
                 };
@@ -228,24 +288,42 @@ impl State {
                 self.loop_handle.remove(process.source);
                 self.xwayland_not_started(&"it ended before it was ready");
             }
-            Life::Running { process, manager } => {
+            Life::Running { process, manager, watchdog, since } => {
                 self.loop_handle.remove(process.source);
-                tracing::info!("Xwayland has ended; the next X11 program starts it anew");
                 for target in [SelectionTarget::Clipboard, SelectionTarget::Primary] {
                     self.x11_cleared_selection(target);
                 }
                 self.xwayland.retired.push(*manager);
-                self.await_x11_program();
+                if since.elapsed() > LONG {
+                    self.xwayland.server.failures = 0;
+                }
+                if watchdog.has_bitten() {
+                    self.xwayland_held_everything_up();
+                } else {
+                    tracing::info!("Xwayland has ended; the next X11 program starts it anew");
+                    self.await_x11_program();
+                }
             }
         }
     }
 
     /// The program that came still waits, so that the next try would be at once: let a while pass.
     fn xwayland_not_started(&mut self, reason: &dyn std::fmt::Display) {
-        let server = &mut self.xwayland.server;
-        let rest = REST * (1 << server.failures.min(MOST_DOUBLINGS));
-        server.failures = server.failures.saturating_add(1);
+        let rest = self.xwayland.server.rest();
         tracing::error!("Xwayland has not started: {reason}; trying again in {rest:?}");
+        self.await_x11_program_after(rest);
+    }
+
+    /// It was ended by the watchdog, which has logged why. The program that is to blame may come again.
+    fn xwayland_held_everything_up(&mut self) {
+        let rest = self.xwayland.server.rest();
+        tracing::warn!("X11 programs can be started again in {rest:?}");
+        let text = "X11 programs were ended: one of them held everything up".to_owned();
+        self.tell_user(Note::about(&ClientOrigin::Local, text));
+        self.await_x11_program_after(rest);
+    }
+
+    fn await_x11_program_after(&mut self, rest: Duration) {
         let inserted =
             self.loop_handle.insert_source(Timer::from_duration(rest), |_, (), state| {
                 state.await_x11_program();

@@ -15,6 +15,7 @@ use smithay::{
     xwayland::{X11Surface, xwm::WmWindowType},
 };
 
+use super::watchdog::{Watch, within};
 use crate::{handlers::limits, shell::window::Extent, shell::window::GREATEST_SIDE};
 
 /// A window of an X11 program, with the surface that its pixels are on.
@@ -23,12 +24,18 @@ pub struct X11Window {
     x11: X11Surface,
     surface: WlSurface,
     parent: Option<WlSurface>,
+    /// Xwayland may be slow to take what is told.
+    watch: Option<Watch>,
 }
 
 impl X11Window {
     /// A window whose pixels are on this surface.
-    pub(crate) fn new(x11: X11Surface, surface: WlSurface) -> X11Window {
-        X11Window { x11, surface, parent: None }
+    pub(super) fn new(x11: X11Surface, surface: WlSurface, watch: Option<Watch>) -> X11Window {
+        X11Window { x11, surface, parent: None, watch }
+    }
+
+    fn tell<E: Display>(&self, tell: impl FnOnce(&X11Surface) -> Result<(), E>) {
+        told(within(self.watch.as_ref(), || tell(&self.x11)));
     }
 
     /// Smithay's half.
@@ -82,20 +89,20 @@ impl X11Window {
     }
 
     pub(crate) fn close(&self) {
-        told(self.x11.close());
+        self.tell(X11Surface::close);
     }
 
     pub(crate) fn tell_active(&self, active: bool) {
-        told(self.x11.set_activated(active));
+        self.tell(|x11| x11.set_activated(active));
     }
 
     pub(crate) fn tell_suspended(&self, suspended: bool) {
-        told(self.x11.set_suspended(suspended));
+        self.tell(|x11| x11.set_suspended(suspended));
     }
 
     pub(crate) fn tell_extent(&self, extent: Extent, area: Option<Rectangle<i32, Logical>>) {
-        told(self.x11.set_maximized(extent == Extent::Maximized));
-        told(self.x11.set_fullscreen(extent == Extent::Fullscreen));
+        self.tell(|x11| x11.set_maximized(extent == Extent::Maximized));
+        self.tell(|x11| x11.set_fullscreen(extent == Extent::Fullscreen));
         if let Some(area) = area {
             self.tell_area(area);
         }
@@ -113,7 +120,7 @@ impl X11Window {
     pub(crate) fn tell_area(&self, area: Rectangle<i32, Logical>) {
         let area = representable(area);
         if area != self.x11.geometry() {
-            told(self.x11.configure(area));
+            self.tell(|x11| x11.configure(area));
         }
     }
 }

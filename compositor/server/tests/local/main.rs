@@ -5,6 +5,7 @@ mod client;
 mod clipboard;
 mod commit_timing;
 mod crossing;
+mod cursors;
 mod devices;
 #[path = "../exchange/mod.rs"]
 mod exchange;
