@@ -1,10 +1,10 @@
-//! Times in events, moved from the display domain's clock to this domain's. The only place that
-//! does so.
+//! Times in messages, moved from the display domain's clock to this domain's and back. The only place
+//! that does so.
 
 use super::wire::{Field, Message, Value};
 use crate::link::ClockOffset;
 
-/// Where an event has a time, and in what unit. The number is that of the first argument.
+/// Where a message has a time, and in what unit. The number is that of the first argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Time {
     /// One word; wraps around.
@@ -15,8 +15,8 @@ pub(super) enum Time {
     Timespec(usize),
 }
 
-/// Replaces the time in an event, if there is one: it is the display domain's, and `offset` is how
-/// far this domain's clock is ahead of that.
+/// Replaces the time in a message, if there is one: it is by one clock, and `offset` is how far the clock
+/// of who reads it is ahead of that.
 pub(super) fn translate(
     offset: ClockOffset,
     time: Option<Time>,
@@ -53,14 +53,24 @@ pub(super) fn translate(
             else {
                 return;
             };
+            if nanoseconds >= 1_000_000_000 {
+                // Is no time, which is for who reads it to say.
+                return;
+            }
             let time = i128::from(high << 32 | low) * 1_000_000_000 + i128::from(nanoseconds);
-            let moved = time + offset;
+            // What was before the clock began was long ago.
+            let moved = (time + offset).max(0);
             let seconds = moved.div_euclid(1_000_000_000);
             message.replace(high_at, (seconds >> 32) as u32);
             message.replace(low_at, seconds as u32);
             message.replace(at, moved.rem_euclid(1_000_000_000) as u32);
         }
     }
+}
+
+/// In requests.
+pub(super) fn time_in_request(interface: &str, request: &str) -> Option<Time> {
+    (interface == "wp_commit_timer_v1" && request == "set_timestamp").then_some(Time::Timespec(0))
 }
 
 /// In what a callback brings that tells when to draw. What other callbacks bring is no time.
@@ -105,13 +115,17 @@ mod tests {
     use super::*;
 
     fn moved(nanoseconds: i64, interface: &str, event: &str, words: &[u32]) -> Vec<u32> {
+        moved_by(nanoseconds, time_in(interface, event), words)
+    }
+
+    fn moved_by(nanoseconds: i64, time: Option<Time>, words: &[u32]) -> Vec<u32> {
         let message = words.iter().fold(Message::new(1, 0), |message, word| message.uint(*word));
         let bytes = message.finish();
         let signature = vec![Uint; words.len()];
         let fields = parse(&signature, &bytes[HEADER..]).unwrap();
         let mut message = Message::with_payload(1, 0, &bytes[HEADER..]);
         let offset = ClockOffset::from_nanoseconds(nanoseconds);
-        translate(offset, time_in(interface, event), &fields, &mut message);
+        translate(offset, time, &fields, &mut message);
         let bytes = message.finish();
         let fields = parse(&signature, &bytes[HEADER..]).unwrap();
         let word = |field: &Field<'_>| match field.value {
@@ -132,6 +146,16 @@ mod tests {
         let relative = moved(2000, "zwp_relative_pointer_v1", "relative_motion", &[0, u32::MAX]);
         assert_eq!(relative, [1, 1]);
         assert_eq!(moved(5, "wl_pointer", "frame", &[3]), [3]);
+    }
+
+    #[test]
+    fn a_time_in_a_request_is_moved_the_other_way() {
+        let time = time_in_request("wp_commit_timer_v1", "set_timestamp");
+        let ahead = -3_000_000_001;
+        assert_eq!(moved_by(ahead, time, &[1, 2, 0]), [0, u32::MAX - 1, 999_999_999]);
+        assert_eq!(moved_by(ahead, time, &[0, 1, 0]), [0, 0, 0]);
+        assert_eq!(moved_by(ahead, time, &[0, 9, 1_000_000_000]), [0, 9, 1_000_000_000]);
+        assert_eq!(moved_by(ahead, time_in_request("wl_surface", "damage"), &[5]), [5]);
     }
 
     #[test]

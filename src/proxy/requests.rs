@@ -7,6 +7,7 @@ use wayland_backend::protocol::{Interface, MessageDesc};
 
 use super::app::{App, Fault, display_error};
 use super::buffer::{Buffer, Content, Pool};
+use super::clock;
 use super::damage::Rectangle;
 use super::layout::Layout;
 use super::objects::{AppId, HostId, NoNewObject, Role};
@@ -15,6 +16,7 @@ use super::sharing::Sharing;
 use super::surface::Attached;
 use super::trace::Direction;
 use super::wire::{self, Field, Header, Message, Value};
+use crate::link::ClockOffset;
 
 /// `wl_registry.global`, by its number.
 const GLOBAL: u16 = 0;
@@ -149,6 +151,9 @@ impl App {
                 message.replace(field.at, *word);
             }
         }
+        let back = ClockOffset::from_nanoseconds(self.clock.nanoseconds().saturating_neg());
+        let time = clock::time_in_request(request.interface.name, request.message.name);
+        clock::translate(back, time, &request.fields, &mut message);
         // Where a new object is of another one: it may be named behind it.
         let named = request.fields.iter().find_map(|field| match field.value {
             Value::Object(named) if named != 0 => Some(AppId(named)),
