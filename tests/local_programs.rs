@@ -79,6 +79,13 @@ fn wofi_is_typed_into() {
     input.write_all(b"apples\nbananas\ncherries\n").expect("it reads");
     drop(input);
     display.wait_until("it has the keyboard", |state| state.panel_has_keyboard());
+    // Its list comes later than its window, and selects what is first whatever was typed before: in blue.
+    display.wait_until("it has its list", |state| {
+        let screen = state.screenshot().expect("a screenshot");
+        (170..300).any(|y| {
+            screen.pixel(320, y).is_some_and(|colour| colour.blue > 180 && colour.red < 100)
+        })
+    });
     display.type_text("plu");
     // The rest is typed by another tool.
     let status = local.command("wtype").args(["ms", "-k", "Return"]).status();
