@@ -332,8 +332,10 @@ fn an_xwayland_that_hangs_holds_nobody_up_for_long() {
     kill_process(desk.xwayland(), Signal::STOP).expect("it runs");
     let mut longest = Duration::ZERO;
     let was_ended = |state: &mut State| {
-        // Tells the window something, by which the connection fills.
-        state.act(Action::TileLeft);
+        // Each tells the window something, by which the connection fills; thousands are needed.
+        for _ in 0..200 {
+            state.act(Action::TileLeft);
+        }
         state.last_note().is_some_and(|note| note.text.starts_with("X11 programs were ended"))
     };
     while !desk.display.run(was_ended) {
