@@ -47,7 +47,11 @@ enum Chore {
     ///
     /// Boots Debian's kernel under QEMU with a GPU, a keyboard and a tablet, and compares what is seen
     /// there with what the headless back end shows. Needs Debian 12.
-    Screen,
+    Screen {
+        /// Test planes of the screen, too, with the kernel's vkms; on a machine that does nothing else
+        #[arg(long)]
+        planes: bool,
+    },
     /// Test on a real Xen, in an emulated machine
     ///
     /// Boots Xen with a dom0 and several guests under QEMU, which needs no support from the
@@ -71,7 +75,7 @@ fn main() -> ExitCode {
             let out = out.unwrap_or_else(|| paths::target().join("demo"));
             demo::run(&out).map(|()| ExitCode::SUCCESS)
         }
-        Chore::Screen => screen::run().map(|()| ExitCode::SUCCESS),
+        Chore::Screen { planes } => screen::run(planes).map(|()| ExitCode::SUCCESS),
         Chore::Lab { parts, keep } => lab::run(&parts, keep).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {
