@@ -28,7 +28,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Check everything: format, lints, build, tests, documentation, protocol
+    /// Check all but planes of a screen: format, lints, build, tests, documentation, protocol
     Test,
     /// Run WLCS, the Wayland conformance test suite, and compare with what is known to fail
     Wlcs,
