@@ -4,7 +4,11 @@
 //! subsurface waits with for committed as soon as any parent is. So places are kept here until the
 //! parent itself was committed, and travel with its state from then on.
 
-use std::sync::Mutex;
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Mutex, PoisonError},
+};
 
 use smithay::{
     reexports::wayland_server::{
@@ -18,82 +22,106 @@ use smithay::{
     utils::{Logical, Point},
     wayland::compositor::{
         Cacheable, CompositorHandler, CompositorState, SubsurfaceCachedState, SubsurfaceUserData,
-        SurfaceData, get_children, get_parent, with_states,
+        SurfaceData, get_parent, with_states,
     },
 };
 
 use super::limits;
 use crate::state::State;
 
-/// Where a subsurface lies in its parent, and where it is to lie once that was committed.
-#[derive(Debug, Default)]
-struct Place {
-    now: Point<i32, Logical>,
-    wanted: Option<Point<i32, Logical>>,
+/// Where subsurfaces are to lie, by their surfaces: of each the newest place.
+#[derive(Debug)]
+struct Places<S = WlSurface>(HashMap<S, Point<i32, Logical>>);
+
+impl<S> Default for Places<S> {
+    fn default() -> Self {
+        Places(HashMap::new())
+    }
 }
 
-fn with_place<T>(states: &SurfaceData, change: impl FnOnce(&mut Place) -> T) -> Option<T> {
-    let place = states.data_map.get_or_insert_threadsafe(Mutex::<Place>::default);
-    place.lock().ok().map(|mut place| change(&mut place))
+impl<S: Eq + Hash> Places<S> {
+    /// Those of surfaces that are gone do not stay for long, however many a client makes.
+    fn put(&mut self, surface: S, place: Point<i32, Logical>, is_there: impl Fn(&S) -> bool) {
+        if self.0.len() == self.0.capacity() {
+            self.0.retain(|surface, _| is_there(surface));
+        }
+        self.0.insert(surface, place);
+    }
 }
 
-/// The places that a surface's state has for its subsurfaces.
-#[derive(Debug, Default)]
-struct ChildPlaces(Vec<(WlSurface, Point<i32, Logical>)>);
-
-impl Cacheable for ChildPlaces {
-    fn commit(&mut self, _: &DisplayHandle) -> ChildPlaces {
+/// As a part of the parent's state.
+impl Cacheable for Places {
+    fn commit(&mut self, _: &DisplayHandle) -> Places {
         std::mem::take(self)
     }
 
-    fn merge_into(self, into: &mut ChildPlaces, _: &DisplayHandle) {
-        into.0.extend(self.0);
+    fn merge_into(self, into: &mut Places, _: &DisplayHandle) {
+        for (surface, place) in self.0 {
+            into.put(surface, place, WlSurface::is_alive);
+        }
     }
+}
+
+/// What was said of places since the parent was committed.
+#[derive(Default)]
+struct Said(Mutex<Places>);
+
+/// Where a subsurface lies.
+#[derive(Default)]
+struct Place(Mutex<Point<i32, Logical>>);
+
+/// A client says where a subsurface is to lie.
+fn say(surface: &WlSurface, place: Point<i32, Logical>) {
+    // Where the parent is gone, the subsurface lies nowhere.
+    let Some(parent) = get_parent(surface) else { return };
+    with_states(&parent, |states| {
+        let said = states.data_map.get_or_insert_threadsafe(Said::default);
+        let mut said = said.0.lock().unwrap_or_else(PoisonError::into_inner);
+        said.put(surface.clone(), place, WlSurface::is_alive);
+    });
 }
 
 /// A surface is committed: the places that its subsurfaces were given are part of its state.
 pub(super) fn places_committed(parent: &WlSurface) {
-    let mut places = Vec::new();
-    for child in get_children(parent) {
-        let wanted = with_states(&child, |states| with_place(states, |place| place.wanted.take()));
-        if let Some(wanted) = wanted.flatten() {
-            places.push((child, wanted));
+    with_states(parent, |states| {
+        let Some(said) = states.data_map.get::<Said>() else { return };
+        let mut said = said.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = states.cached_state.get::<Places>();
+        for (surface, place) in said.0.drain() {
+            state.pending().put(surface, place, WlSurface::is_alive);
         }
-    }
-    if !places.is_empty() {
-        with_states(parent, |states| {
-            states.cached_state.get::<ChildPlaces>().pending().0.extend(places);
-        });
-    }
+    });
 }
 
 /// A surface's state takes effect, and with it the places of its subsurfaces.
 pub(super) fn places_applied(surface: &WlSurface) {
     let places = with_states(surface, |states| {
         // What Smithay keeps as its place may be older.
-        if states.data_map.get::<Mutex<Place>>().is_some() {
-            put(states, None);
+        if let Some(place) = states.data_map.get::<Place>() {
+            put(states, *place.0.lock().unwrap_or_else(PoisonError::into_inner));
         }
-        std::mem::take(states.cached_state.get::<ChildPlaces>().current())
+        std::mem::take(states.cached_state.get::<Places>().current())
     });
     for (child, place) in places.0 {
         if child.is_alive() && get_parent(&child).as_ref() == Some(surface) {
-            with_states(&child, |states| put(states, Some(place)));
+            with_states(&child, |states| {
+                keep(states, place);
+                put(states, place);
+            });
         }
     }
 }
 
-/// Let a subsurface lie at a new place, or where it does.
-fn put(states: &SurfaceData, new: Option<Point<i32, Logical>>) {
-    let place = with_place(states, |place| {
-        place.now = new.unwrap_or(place.now);
-        place.now
-    });
-    if let Some(location) = place {
-        let mut theirs = states.cached_state.get::<SubsurfaceCachedState>();
-        theirs.pending().location = location;
-        theirs.current().location = location;
-    }
+fn keep(states: &SurfaceData, place: Point<i32, Logical>) {
+    let kept = states.data_map.get_or_insert_threadsafe(Place::default);
+    *kept.0.lock().unwrap_or_else(PoisonError::into_inner) = place;
+}
+
+/// Let a subsurface lie there, as Smithay sees it.
+fn put(states: &SurfaceData, location: Point<i32, Logical>) {
+    let mut theirs = states.cached_state.get::<SubsurfaceCachedState>();
+    theirs.pending().location = location;
+    theirs.current().location = location;
 }
 
 impl Dispatch<WlSubsurface, SubsurfaceUserData> for State {
@@ -110,9 +138,7 @@ impl Dispatch<WlSubsurface, SubsurfaceUserData> for State {
             let scale = state.client_compositor_state(client).client_scale();
             let scaled = |value: i32| f64::from(limits::position(value)) / scale;
             let wanted = Point::<f64, Logical>::from((scaled(x), scaled(y))).to_i32_round();
-            with_states(data.surface(), |states| {
-                with_place(states, |place| place.wanted = Some(wanted))
-            });
+            say(data.surface(), wanted);
             return;
         }
         <CompositorState as Dispatch<WlSubsurface, SubsurfaceUserData, State>>::request(
@@ -127,10 +153,26 @@ impl Dispatch<WlSubsurface, SubsurfaceUserData> for State {
         data: &SubsurfaceUserData,
     ) {
         // Its surface may become a subsurface again, and begins anew then.
-        with_states(data.surface(), |states| with_place(states, std::mem::take));
+        with_states(data.surface(), |states| keep(states, Point::default()));
         <CompositorState as Dispatch<WlSubsurface, SubsurfaceUserData, State>>::destroyed(
             state, client, subsurface, data,
         );
         state.queue_redraw();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_place_counts_and_those_of_surfaces_that_are_gone_are_forgotten() {
+        let mut places = Places::default();
+        for surface in 0..100_000 {
+            places.put(surface, (surface, 0).into(), |other| *other < 3);
+            places.put(surface % 3, (surface, 1).into(), |other| *other < 3);
+        }
+        assert!(places.0.len() < 20, "{}", places.0.len());
+        assert_eq!(places.0[&0], Point::from((99_999, 1)));
     }
 }

@@ -54,6 +54,20 @@ fn entered(
     entered.next().expect("a surface")
 }
 
+/// Where a surface lies in the window at `corner` once all that was said is done. It is the topmost there.
+fn place_of(
+    surface: &WlSurface,
+    client: &mut Client,
+    server: &mut Server,
+    pointer: &WlPointer,
+    corner: (f64, f64),
+) -> (f64, f64) {
+    client.roundtrip(server);
+    let (under, place) = entered(client, server, pointer, corner);
+    assert_eq!(under, *surface);
+    place
+}
+
 #[test]
 fn a_subsurface_moves_with_the_next_state_of_its_parent() {
     let mut server = server("640x400");
@@ -64,10 +78,7 @@ fn a_subsurface_moves_with_the_next_state_of_its_parent() {
     window.surface.commit();
     role.set_desync();
     let place = |client: &mut Client, server: &mut Server| {
-        client.roundtrip(server);
-        let (under, place) = entered(client, server, &pointer, corner);
-        assert_eq!(under, surface);
-        place
+        place_of(&surface, client, server, &pointer, corner)
     };
     assert_eq!(place(&mut client, &mut server), (0.0, 0.0));
     role.set_position(20, 10);
@@ -90,10 +101,7 @@ fn a_subsurface_of_a_synchronised_one_waits_for_both_above() {
     middle.commit();
     window.surface.commit();
     let place = |client: &mut Client, server: &mut Server| {
-        client.roundtrip(server);
-        let (under, place) = entered(client, server, &pointer, corner);
-        assert_eq!(under, surface);
-        place
+        place_of(&surface, client, server, &pointer, corner)
     };
     assert_eq!(place(&mut client, &mut server), (0.0, 0.0));
     role.set_position(20, 10);
