@@ -28,7 +28,7 @@ use crate::{
         identity_bar::{self, IdentityBar},
     },
     shell::{
-        covering::{self, Framed, FramesBelow},
+        covering::{self, FramesBelow},
         layers::Panels,
         lock::Lock,
         popups::{self, PlacedPopup},
@@ -103,26 +103,15 @@ impl Scene<'_> {
         popups: &[PlacedPopup],
     ) -> FramesBelow<Physical> {
         let areas = popups.iter().map(|popup| self.pixels(popup.area));
-        let Some(area) = areas.reduce(Rectangle::merge).filter(|_| covering::keeps_off(window))
-        else {
-            return FramesBelow::none();
-        };
-        let width = self.popup_border();
-        let with_border = Rectangle::new(
-            area.loc - Point::from((width, width)),
-            area.size + (2 * width, 2 * width).into(),
-        );
-        let framed = |other: &Window| {
-            let client = self.pixels(other.client_area());
-            let style = other.frame_style(self.theme);
+        covering::frames_below(window, below, areas, self.popup_border(), |window| {
+            let client = self.pixels(window.client_area());
+            let style = window.frame_style(self.theme);
             let outer = match style {
                 FrameStyle::None => client,
-                _ => other.frame().parts(self.theme, style, self.scale, client).outer,
+                _ => window.frame().parts(self.theme, style, self.scale, client).outer,
             };
-            Framed { outer, client, is_anothers: other.origin() != window.origin() }
-        };
-        let below = below.iter().rev().filter(|other| other.is_visible());
-        FramesBelow::new(with_border, framed(window).outer, below.map(framed))
+            (outer, client)
+        })
     }
 
     /// The width of the border around a domain's popups.

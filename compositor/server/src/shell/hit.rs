@@ -176,33 +176,39 @@ fn window_under(
     output: Size<i32, Logical>,
     point: Point<f64, Logical>,
 ) -> Option<Hit> {
-    let windows_by_number = windows.iter().enumerate().rev();
-    let mut visible = windows_by_number.filter(|(_, window)| window.is_visible());
+    let by_number = windows.iter().enumerate().rev();
+    let mut visible = by_number.filter(|(_, window)| window.is_visible());
     visible.find_map(|(number, window)| {
-        popup_under(window, output, point)
-            .filter(|_| !covering::frame_is_seen(window, &windows[..number], theme, point))
+        popup_under(window, &windows[..number], theme, output, point)
             .or_else(|| client_under(window, point))
             .or_else(|| frame_under(window, theme, point))
     })
 }
 
+/// The popup of a window that is seen there. `below` are the windows below it.
 fn popup_under(
     window: &Window,
+    below: &[Window],
+    theme: &FrameTheme,
     output: Size<i32, Logical>,
     point: Point<f64, Logical>,
 ) -> Option<Hit> {
-    popups::placed(window, output)
-        .into_iter()
-        .filter(|popup| popup.area.to_f64().contains(point))
-        .find_map(|popup| {
-            let found = under_from_surface_tree(
-                &popup.surface,
-                point,
-                popup.surface_location,
-                WindowSurfaceType::ALL,
-            );
-            found.map(|found| surface_hit(window, found))
-        })
+    let placed = popups::placed(window, output);
+    if !placed.iter().any(|popup| popup.area.to_f64().contains(point)) {
+        return None;
+    }
+    let areas = placed.iter().map(|popup| popup.area);
+    let frames = covering::frames_below(window, below, areas, popups::BORDER, |window| {
+        (window.outer_area(theme), window.client_area())
+    });
+    let seen = placed
+        .iter()
+        .filter(|popup| frames.leave(popup.area).iter().any(|part| part.to_f64().contains(point)));
+    seen.map(|popup| (popup, popup.surface_location)).find_map(|(popup, location)| {
+        let all = WindowSurfaceType::ALL;
+        let found = under_from_surface_tree(&popup.surface, point, location, all)?;
+        Some(surface_hit(window, found))
+    })
 }
 
 fn client_under(window: &Window, point: Point<f64, Logical>) -> Option<Hit> {
