@@ -43,11 +43,15 @@ impl Desk {
 
     /// The process of the Xwayland that runs.
     fn xwayland(&self) -> Pid {
-        // It is started by a script in a directory that is named after the display.
+        // It is started by a script in a directory that is named after the display, from this process. One of
+        // before may still be about to end, and its own children have the same environment.
         let path = format!("hyper-dmabuf-x11-{}\0", self.x11.trim_start_matches(':'));
+        let ours = format!("PPid:\t{}\n", std::process::id());
         let is_it = |entry: &fs::DirEntry| {
             let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
-            environment.windows(path.len()).any(|part| part == path.as_bytes())
+            let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+            status.contains(&ours)
+                && environment.windows(path.len()).any(|part| part == path.as_bytes())
         };
         let processes = fs::read_dir("/proc").expect("processes").map(|entry| entry.expect("one"));
         let found = processes.filter(is_it).find_map(|entry| entry.file_name().into_string().ok());
