@@ -75,13 +75,18 @@ impl Machine {
             .arg("-chardev")
             .arg(format!("socket,id=com1,path={console_text},server=on,wait=off,logfile={log}"))
             .args(["-serial", "chardev:com1"])
-            // What dom0 writes to its second serial port is for QEMU's monitor, which types and clicks
-            // for it.
+            // What dom0 writes to this port is for QEMU's monitor, which types and clicks for it. A serial
+            // port would not do: it echoes what the monitor says until it is told not to.
             .arg("-chardev")
             .arg(format!("socket,id=monitor,path={monitor},server=on,wait=off"))
             .args(["-mon", "chardev=monitor,mode=control", "-chardev"])
-            .arg(format!("socket,id=com2,path={monitor}"))
-            .args(["-serial", "chardev:com2"])
+            .arg(format!("socket,id=port,path={monitor}"))
+            .args([
+                "-device",
+                "virtio-serial-pci",
+                "-device",
+                "virtserialport,chardev=port,name=monitor",
+            ])
             .arg("-virtfs")
             .arg(format!("local,path={shared},mount_tag=lab,security_model=none"))
             .arg("-kernel")

@@ -45,7 +45,13 @@ impl Machine {
             .arg(format!("file:{}", run.join("serial.log").display()))
             .arg("-chardev")
             .arg(format!("socket,id=shell,path={shell_text},server=on,wait=off"))
-            .args(["-serial", "chardev:shell", "-virtfs"])
+            .args([
+                "-device",
+                "virtio-serial-pci",
+                "-device",
+                "virtserialport,chardev=shell,name=shell",
+            ])
+            .arg("-virtfs")
             .arg(format!(
                 "local,path={},mount_tag=shared,security_model=none",
                 run.join("shared").display()

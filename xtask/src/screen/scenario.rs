@@ -67,6 +67,7 @@ impl<'a> Scenario<'a> {
         type Part<'a> = (&'static str, fn(&mut Scenario<'a>) -> anyhow::Result<()>);
         let mut parts: Vec<Part<'a>> = vec![
             ("the screen shows what the headless back end shows", Self::the_same_picture),
+            ("input devices are there before they are used", Self::finds_devices),
             ("nothing is drawn while nothing changes", Self::rests),
             ("keys arrive", Self::keys),
             ("the tablet's pen lands at every scale", Self::scales),
@@ -225,6 +226,10 @@ impl<'a> Scenario<'a> {
         Ok(())
     }
 
+    fn finds_devices(&mut self) -> anyhow::Result<()> {
+        self.says("an input device is there.*Tablet")
+    }
+
     fn rests(&mut self) -> anyhow::Result<()> {
         let count = |scenario: &mut Self| {
             scenario.machine.shell.run(
@@ -349,6 +354,7 @@ impl<'a> Scenario<'a> {
         let before = self.seen(0)?;
         self.machine.monitor.keys(&["ctrl", "alt", "f2"])?;
         self.says("another terminal is on the screen")?;
+        self.says("an input device is gone.*Tablet")?;
         self.until("the console is seen", |scenario| {
             let seen = scenario.seen(0)?;
             Ok((seen.different_from(&before) > 1000).then_some(()))

@@ -1,4 +1,4 @@
-//! A shell in the machine, at its second serial port.
+//! A shell in the machine, at a port of its own. (At a serial port lines were lost now and then.)
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;

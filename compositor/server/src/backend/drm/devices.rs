@@ -1,9 +1,15 @@
 //! Input devices come and go, and are set as they are configured.
 
 use smithay::{
+    backend::input::InputEvent,
     reexports::input::{
-        self, Device, DeviceCapability, DeviceConfigError, ScrollMethod as LibinputScroll,
-        SendEventsMode, TapButtonMap,
+        self, Device, DeviceCapability, DeviceConfigError, Event as LibinputEvent,
+        ScrollMethod as LibinputScroll, SendEventsMode, TapButtonMap,
+        event::{
+            DeviceEvent, EventTrait, GestureEvent, KeyboardEvent, PointerEvent, TabletToolEvent,
+            TouchEvent,
+            gesture::{GestureHoldEvent, GesturePinchEvent, GestureSwipeEvent},
+        },
     },
     wayland::tablet_manager::{TabletDescriptor, TabletSeatTrait},
 };
@@ -17,6 +23,52 @@ use crate::{
 };
 
 impl State {
+    /// Take what libinput has to tell without being woken for it. What it finds when it takes the seat or
+    /// has it back, and what is let go of when it gives the seat away, it queues and wakes nobody.
+    pub(super) fn seat_taken_or_given(&mut self) {
+        let Some(mut libinput) = self.drm().map(|drm| drm.libinput.clone()) else { return };
+        for event in &mut libinput {
+            let event = match event {
+                LibinputEvent::Device(DeviceEvent::Added(it)) => {
+                    InputEvent::DeviceAdded { device: it.device() }
+                }
+                LibinputEvent::Device(DeviceEvent::Removed(it)) => {
+                    InputEvent::DeviceRemoved { device: it.device() }
+                }
+                LibinputEvent::Keyboard(KeyboardEvent::Key(event)) => {
+                    InputEvent::Keyboard { event }
+                }
+                LibinputEvent::Pointer(PointerEvent::Button(event)) => {
+                    InputEvent::PointerButton { event }
+                }
+                LibinputEvent::Touch(TouchEvent::Up(event)) => InputEvent::TouchUp { event },
+                LibinputEvent::Touch(TouchEvent::Cancel(event)) => {
+                    InputEvent::TouchCancel { event }
+                }
+                LibinputEvent::Gesture(GestureEvent::Swipe(GestureSwipeEvent::End(event))) => {
+                    InputEvent::GestureSwipeEnd { event }
+                }
+                LibinputEvent::Gesture(GestureEvent::Pinch(GesturePinchEvent::End(event))) => {
+                    InputEvent::GesturePinchEnd { event }
+                }
+                LibinputEvent::Gesture(GestureEvent::Hold(GestureHoldEvent::End(event))) => {
+                    InputEvent::GestureHoldEnd { event }
+                }
+                LibinputEvent::Tablet(TabletToolEvent::Tip(event)) => {
+                    InputEvent::TabletToolTip { event }
+                }
+                LibinputEvent::Tablet(TabletToolEvent::Button(event)) => {
+                    InputEvent::TabletToolButton { event }
+                }
+                LibinputEvent::Tablet(TabletToolEvent::Proximity(event)) => {
+                    InputEvent::TabletToolProximity { event }
+                }
+                _ => continue,
+            };
+            self.device_input(event);
+        }
+    }
+
     pub(super) fn device_added(&mut self, mut device: Device) {
         let name = device.name().to_owned();
         let kind = kind(&device);

@@ -128,6 +128,7 @@ impl State {
                 drm.libinput.suspend();
                 drm.gpus.values_mut().for_each(|gpu| gpu.device.pause());
                 self.shown_elsewhere = true;
+                self.seat_taken_or_given();
             }
             SessionEvent::ActivateSession => {
                 tracing::info!("back on the screen");
@@ -142,6 +143,7 @@ impl State {
                 }
                 let numbers: Vec<DeviceNumber> = drm.gpus.keys().copied().collect();
                 self.shown_elsewhere = false;
+                self.seat_taken_or_given();
                 numbers.into_iter().for_each(|number| self.look_at_connectors(number));
                 self.redraw_afresh();
             }

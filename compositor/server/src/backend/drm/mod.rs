@@ -119,6 +119,7 @@ impl Drm {
                 .err()
                 .map(|error| error.to_string()),
         ];
+        loop_handle.insert_idle(State::seat_taken_or_given);
         match inserted.into_iter().flatten().next() {
             Some(reason) => Err(error("cannot wait for events")(&reason)),
             None => Ok((drm, outputs)),
