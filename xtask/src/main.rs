@@ -28,7 +28,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Check all but planes of a screen: format, lints, build, tests, documentation, protocol
+    /// Check everything: format, lints, build, tests, documentation, protocol
     Test,
     /// Run WLCS, the Wayland conformance test suite, and compare with what is known to fail
     Wlcs,
@@ -47,11 +47,7 @@ enum Chore {
     ///
     /// Boots Debian's kernel under QEMU with a GPU, a keyboard and a tablet, and compares what is seen
     /// there with what the headless back end shows. Needs Debian 12.
-    Screen {
-        /// Test planes of the screen, too, with the kernel's vkms; on a machine that does nothing else
-        #[arg(long)]
-        planes: bool,
-    },
+    Screen,
     /// Test on a real Xen, in an emulated machine
     ///
     /// Boots Xen with a dom0 and several guests under QEMU, which needs no support from the
@@ -75,7 +71,7 @@ fn main() -> ExitCode {
             let out = out.unwrap_or_else(|| paths::target().join("demo"));
             demo::run(&out).map(|()| ExitCode::SUCCESS)
         }
-        Chore::Screen { planes } => screen::run(planes).map(|()| ExitCode::SUCCESS),
+        Chore::Screen => screen::run().map(|()| ExitCode::SUCCESS),
         Chore::Lab { parts, keep } => lab::run(&parts, keep).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {

@@ -34,9 +34,7 @@ pub(crate) fn impossible() -> Option<String> {
     crate::lab::impossible()
 }
 
-/// With planes, vkms, too: it emulates a screen within the emulated machine, and where much else runs its
-/// checksums have not come for minutes.
-pub(crate) fn run(with_planes: bool) -> anyhow::Result<()> {
+pub(crate) fn run() -> anyhow::Result<()> {
     if let Some(reason) = impossible() {
         bail!("the screen cannot be tested: {reason}");
     }
@@ -53,7 +51,7 @@ pub(crate) fn run(with_planes: bool) -> anyhow::Result<()> {
     let machine = Machine::boot(&images, &initramfs, &run, begun + PATIENCE)?;
     println!("screen: the machine is up after {:.1} s", begun.elapsed().as_secs_f64());
     let mut scenario = Scenario::new(machine, &run, &expected);
-    let result = scenario.play(with_planes);
+    let result = scenario.play();
     println!("screen: the machine ran for {:.1} s", begun.elapsed().as_secs_f64());
     let log = scenario.compositor_log();
     fs::write(run.join("compositor.log"), &log).context("cannot keep the compositor's log")?;
