@@ -245,6 +245,9 @@ impl<T: Transport> Link<T> {
         self.read();
         if let Phase::Open(exchange) = &mut self.phase {
             exchange.deliver(Left::new(self.portion.as_deref()));
+            if let Some(portion) = self.portion.as_ref().filter(|_| exchange.has_deliveries()) {
+                portion.held_back();
+            }
         }
         self.write();
         if let Phase::Open(exchange) = &mut self.phase {

@@ -8,6 +8,9 @@ pub trait Portion: fmt::Debug + Send {
     /// How many bytes there may be in the dispatch that begins. At least one is handed on, so that the
     /// link never stands still.
     fn bytes(&self) -> usize;
+
+    /// There was more in the dispatch that ends, which is left for the next ones.
+    fn held_back(&self) {}
 }
 
 /// What is left of it in this dispatch.

@@ -4,7 +4,7 @@ use std::{
     fmt,
     path::PathBuf,
     str::FromStr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use hyper_dmabuf::domain::DomainId;
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     colour::Colour,
     config::{Config, DomainConfig, InputTiming},
+    guests::Turn,
     trust::{
         account::Account,
         consent::{Consent, Unasked},
@@ -31,8 +32,8 @@ pub struct Domain {
     pub name: String,
     /// What its programs have.
     pub account: Account,
-    /// Links that are up: they share what is handled of the domain in one turn of the event loop.
-    pub(crate) links: AtomicUsize,
+    /// What is handled of it in one turn of the event loop.
+    pub(crate) turn: Turn,
     /// Whoever holds the domain sees a change of the configuration.
     settings: Mutex<DomainSettings>,
 }
@@ -59,8 +60,8 @@ pub struct DomainSettings {
 impl Domain {
     /// A domain.
     pub fn new(id: DomainId, name: String, settings: DomainSettings) -> Domain {
-        let (account, links) = (Account::default(), AtomicUsize::new(0));
-        Domain { id, name, account, links, settings: Mutex::new(settings) }
+        let (account, turn) = (Account::default(), Turn::new());
+        Domain { id, name, account, turn, settings: Mutex::new(settings) }
     }
 
     /// How it is set now.

@@ -67,6 +67,10 @@ impl State {
                 Err(error) => report.failed.push(format!("{change}: {error}")),
             }
         }
+        // Not only what is configured may be new.
+        if let Err(error) = self.find_fonts_anew() {
+            report.failed.push(format!("fonts: {error}"));
+        }
         // Whether there is an identity bar may depend on whether there are domains.
         if self.theme.identity_bar() != self.config.identity_bar() {
             self.follow_theme();
@@ -93,8 +97,8 @@ impl State {
             }
             Change::KeyRepeat => self.change_repeat(&self.config.keyboard.clone()),
             // Each key is looked up in the configuration when it is pressed, and what it may carry over
-            // then; the layout is done.
-            Change::Keys | Change::Clipboard | Change::KeyboardLayout => {}
+            // then; the layout is done, and fonts are looked for whatever is different.
+            Change::Fonts | Change::Keys | Change::Clipboard | Change::KeyboardLayout => {}
             Change::Outputs => return self.reconfigure_outputs(old),
             Change::DomainRemoved(name) => self.domain_removed(name),
             Change::DomainAdded(domain) => return self.domain_added(domain),

@@ -12,7 +12,9 @@ use smithay::{
     desktop::{PopupGrab, PopupManager},
     input::{Seat, SeatState},
     reexports::{
-        calloop::{Interest, LoopHandle, LoopSignal, Mode, PostAction, generic::Generic},
+        calloop::{
+            Interest, LoopHandle, LoopSignal, Mode, PostAction, RegistrationToken, generic::Generic,
+        },
         wayland_protocols::xdg::{
             decoration::zv1::server::zxdg_decoration_manager_v1::ZxdgDecorationManagerV1,
             shell::server::{xdg_surface::XdgSurface, xdg_toplevel::WmCapabilities},
@@ -85,11 +87,8 @@ use crate::{
     },
     reload::ReadConfig,
     render::{
-        cursor::Cursor,
-        cursor_theme::CursorTheme,
-        frame_decoration::FrameTheme,
-        identity_bar::IdentityBar,
-        text::{Fonts, Places},
+        cursor::Cursor, cursor_theme::CursorTheme, frame_decoration::FrameTheme,
+        identity_bar::IdentityBar, text::Fonts,
     },
     shell::{homes::Homes, labels, layers::Panels, lock::Lock, stack::WindowStack},
     trust::{
@@ -181,6 +180,7 @@ pub struct State {
     pub(crate) theme: FrameTheme,
     /// What text is drawn in.
     pub(crate) fonts: Fonts,
+    pub(crate) font_arrivals: RegistrationToken,
     pub(crate) identity_bar: IdentityBar,
     /// Who has the focus may have changed, or what is known of it.
     pub(crate) identity_bar_due: bool,
@@ -360,14 +360,15 @@ impl State {
         };
         protocols::offer(&handle);
         dispatch_clients_in(&loop_handle, display).map_err(StartError::EventLoop)?;
-        let places = config.font_directories.clone().map_or(Places::System, Places::Directories);
-        let fonts = labels::fonts(places, &loop_handle).map_err(StartError::EventLoop)?;
+        let (fonts, font_arrivals) =
+            labels::fonts(&config, &loop_handle).map_err(StartError::EventLoop)?;
         let (name, renderer) = (backend.name(), backend.renderer_name());
         tracing::info!(backend = name, renderer, outputs = found.len(), "started");
         let mut state = State {
             domains: Domains::from_config(&config),
             theme: config.frame_theme(),
             fonts,
+            font_arrivals,
             outputs: Outputs::default(),
             homes: Homes::default(),
             shown_elsewhere: false,
@@ -498,7 +499,7 @@ fn dispatch_clients_in(
     let source = Generic::new(readable, Interest::READ, Mode::Level);
     loop_handle
         .insert_source(source, move |_, _, state| {
-            display.dispatch_clients(state)?;
+            state.handle_requests(|state| display.dispatch_clients(state))?;
             Ok(PostAction::Continue)
         })
         .map(|_| ())

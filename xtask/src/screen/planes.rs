@@ -41,11 +41,8 @@ impl Scenario<'_> {
     pub(super) fn planes(&mut self) -> anyhow::Result<()> {
         self.end_compositor()?;
         self.unplug_gpu("card0")?;
-        self.machine.shell.run(
-            "mount -t debugfs debugfs /sys/kernel/debug; while read -r module; do \
-             insmod /modules/$module.ko enable_cursor=1 enable_overlay=1; done < /modules/planes",
-        )?;
-        self.machine.shell.run("udevadm settle; ls /dev/dri")?;
+        self.machine.shell.run("mount -t debugfs debugfs /sys/kernel/debug")?;
+        self.load_modules("planes", "enable_cursor=1 enable_overlay=1")?;
         self.cursor_moves().context("the cursor's plane")?;
         self.end_compositor()?;
         self.clients_are_shown().context("clients' planes")
@@ -53,14 +50,32 @@ impl Scenario<'_> {
 
     /// What a program draws is seen when it says so; until then the others go on.
     pub(super) fn timelines(&mut self) -> anyhow::Result<()> {
-        self.start_direct("--window --timeline")?;
+        self.awaited("--timeline")?;
+        self.until_told("picture 0 is read no more")?;
+        self.awaited_no_more()
+    }
+
+    /// The same where the dma-buf has a fence, of another driver than the screen's.
+    pub(super) fn fences(&mut self) -> anyhow::Result<()> {
+        self.load_modules("fences", "")?;
+        self.awaited("--fence")?;
+        self.awaited_no_more()
+    }
+
+    fn load_modules(&mut self, list: &str, arguments: &str) -> anyhow::Result<()> {
+        self.machine.shell.run(&format!(
+            "while read -r module; do insmod /modules/$module.ko {arguments}; done < /modules/{list}; \
+             udevadm settle"
+        ))?;
+        Ok(())
+    }
+
+    fn awaited(&mut self, by: &str) -> anyhow::Result<()> {
+        self.start_direct(&format!("--window {by}"))?;
         for number in 0..2 {
             self.until_told(&format!("picture {number} is not drawn yet"))?;
             let before = self.outputs()?[0].pictures;
-            self.machine.shell.run(&format!(
-                "hyper-dmabufctl move $(hyper-dmabufctl windows | sed -n 's/^\\([0-9]*\\) *work .*/\\1/p') {}+150",
-                30 + 20 * number
-            ))?;
+            self.move_work(&format!("{}+150", 30 + 20 * number))?;
             self.until("another window has moved", |scenario| {
                 Ok((scenario.outputs()?[0].pictures > before).then_some(()))
             })?;
@@ -70,8 +85,12 @@ impl Scenario<'_> {
             self.until_told(&format!("picture {number} is seen"))?;
             self.machine.shell.run("echo next >&7")?;
         }
-        self.until_told("picture 0 is read no more")?;
-        // The third is never drawn, and its program goes.
+        Ok(())
+    }
+
+    /// The third picture is never drawn, and its program goes.
+    fn awaited_no_more(&mut self) -> anyhow::Result<()> {
+        self.until_told("picture 2 is not drawn yet")?;
         self.end_direct()?;
         self.until("its window is gone", |scenario| {
             Ok((scenario.windows()?.len() == 2).then_some(()))

@@ -65,7 +65,7 @@ impl<'a> Scenario<'a> {
 
     pub(crate) fn play(&mut self) -> anyhow::Result<()> {
         type Part<'a> = (&'static str, fn(&mut Scenario<'a>) -> anyhow::Result<()>);
-        let parts: [Part<'a>; 15] = [
+        let parts: [Part<'a>; 17] = [
             ("the screen shows what the headless back end shows", Self::the_same_picture),
             ("input devices are there before they are used", Self::finds_devices),
             ("nothing is drawn while nothing changes", Self::rests),
@@ -73,6 +73,7 @@ impl<'a> Scenario<'a> {
             ("the tablet's pen lands at every scale", Self::scales),
             ("a guest's foot is typed into and clicked", Self::typing_in_a_guest),
             ("modes, turning, off and on", Self::settings),
+            ("everything stands still for seconds, as when the machine sleeps", Self::stands_still),
             ("another terminal and back", Self::terminals),
             ("pens, touchpads and touch screens", Self::devices),
             ("an output is plugged, and its window stays within reach", Self::plugs),
@@ -80,6 +81,7 @@ impl<'a> Scenario<'a> {
             ("it ends when asked, and gives the screen back", Self::ends),
             ("OpenGL ES shows the same, into the GPU's own buffers", Self::opengl),
             ("a window waits for its program's timeline, and nobody else does", Self::timelines),
+            ("a window waits for the fence of its dma-buf, and nobody else does", Self::fences),
             ("cursors and clients' buffers have planes of their own", Self::planes),
         ];
         let mut passed = 0;
@@ -345,6 +347,29 @@ impl<'a> Scenario<'a> {
             let expected = if setting == "--transform 90" { told.turned_left() } else { told };
             self.until_seen(&expected, &format!("the screen shows the same with {setting}"))?;
         }
+        Ok(())
+    }
+
+    /// Sleep itself the emulated GPU does not survive: Linux 6.12 cannot wake it.
+    fn stands_still(&mut self) -> anyhow::Result<()> {
+        let before = self.seen(0)?;
+        self.machine.shell.run(
+            "echo freezer > /sys/power/pm_test && echo freeze > /sys/power/state && \
+             echo none > /sys/power/pm_test",
+        )?;
+        self.until_seen(&before, "the screen is as it was")?;
+        self.move_work("40+150")?;
+        self.machine.shell.run("hyper-dmabufctl screenshot /shared/told.png")?;
+        let told = self.told()?;
+        ensure!(told.different_from(&before) > 1000, "nothing has moved");
+        self.until_seen(&told, "the screen shows what has moved")
+    }
+
+    /// Puts the window of the domain elsewhere.
+    pub(super) fn move_work(&mut self, place: &str) -> anyhow::Result<()> {
+        self.machine.shell.run(&format!(
+            "hyper-dmabufctl move $(hyper-dmabufctl windows | sed -n 's/^\\([0-9]*\\) *work .*/\\1/p') {place}"
+        ))?;
         Ok(())
     }
 

@@ -15,6 +15,8 @@ pub enum Change {
     Background,
     /// The look of frames, and where the identity bar is.
     Frames,
+    /// Where the fonts of titles are.
+    Fonts,
     /// Keyboard shortcuts.
     Keys,
     /// What a person may carry from one domain to another.
@@ -48,6 +50,7 @@ impl fmt::Display for Change {
         match self {
             Change::Background => f.write_str("background"),
             Change::Frames => f.write_str("frame"),
+            Change::Fonts => f.write_str("font_directories"),
             Change::Keys => f.write_str("keys"),
             Change::Clipboard => f.write_str("clipboard"),
             Change::KeyboardLayout => f.write_str("keyboard"),
@@ -78,7 +81,7 @@ pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
     note(old.devices != new.devices, Change::AtNextStart("device"));
     let theme = |config: &Config| (config.cursor_theme.clone(), config.cursor_size);
     note(theme(old) != theme(new), Change::AtNextStart("cursor_theme"));
-    note(old.font_directories != new.font_directories, Change::AtNextStart("font_directories"));
+    note(old.font_directories != new.font_directories, Change::Fonts);
     note(old.xwayland != new.xwayland, Change::AtNextStart("xwayland"));
     note(old.socket != new.socket, Change::AtNextStart("socket"));
     note(old.background != new.background, Change::Background);

@@ -19,3 +19,4 @@ mod sharing;
 pub use arrival::ListenError;
 pub use links::Guests;
 pub use portion::BYTES_IN_A_TURN;
+pub(crate) use portion::Turn;

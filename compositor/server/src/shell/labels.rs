@@ -2,20 +2,28 @@
 
 use std::io;
 
-use calloop::channel::{Event, channel};
+use calloop::{
+    RegistrationToken,
+    channel::{Event, channel},
+};
 use smithay::reexports::calloop::LoopHandle;
 
 use crate::{
+    config::Config,
     render::text::{Fonts, Places},
     state::State,
 };
 
-/// The fonts of `places`, whose arrival has labels drawn anew.
+/// The fonts that are configured, and what has labels drawn anew when they arrive.
 ///
 /// # Errors
 ///
 /// If the event loop cannot be woken.
-pub(crate) fn fonts(places: Places, loop_handle: &LoopHandle<'static, State>) -> io::Result<Fonts> {
+pub(crate) fn fonts(
+    config: &Config,
+    loop_handle: &LoopHandle<'static, State>,
+) -> io::Result<(Fonts, RegistrationToken)> {
+    let places = config.font_directories.clone().map_or(Places::System, Places::Directories);
     let (sender, arrivals) = channel();
     let inserted = loop_handle.insert_source(arrivals, |event, (), state| match event {
         Event::Msg(news) => {
@@ -25,12 +33,24 @@ pub(crate) fn fonts(places: Places, loop_handle: &LoopHandle<'static, State>) ->
         }
         Event::Closed => state.fonts.lost(),
     });
-    inserted.map_err(|error| io::Error::other(error.to_string()))?;
-    // Nobody listens when the compositor is at its end.
-    Ok(Fonts::new(places, move |news| drop(sender.send(news))))
+    let arrivals = inserted.map_err(|error| io::Error::other(error.to_string()))?;
+    // Nobody listens when the compositor is at its end, or looks for fonts anew.
+    Ok((Fonts::new(places, move |news| drop(sender.send(news))), arrivals))
 }
 
 impl State {
+    /// Look for fonts anew: some may have been installed, or are not there any more. What is on the screen
+    /// stays until they are found.
+    pub(crate) fn find_fonts_anew(&mut self) -> io::Result<()> {
+        if self.fonts.were_needed() {
+            let (fonts, arrivals) = fonts(&self.config, &self.loop_handle)?;
+            self.loop_handle.remove(std::mem::replace(&mut self.font_arrivals, arrivals));
+            self.fonts = fonts;
+            self.fonts.find();
+        }
+        Ok(())
+    }
+
     /// Draw all frames and the identity bar anew.
     pub(crate) fn draw_labels_anew(&mut self) {
         self.identity_bar.forget();

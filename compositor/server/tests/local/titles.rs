@@ -1,6 +1,6 @@
 //! Titles in the scripts of the world, in the fonts of Debian that `cargo xtask setup` installs.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use hyper_dmabuf_compositor::{client::ClientOrigin, server::Server};
 
@@ -79,4 +79,28 @@ fn labels_are_drawn_anew_when_their_fonts_arrive() {
     other.window(&mut bare, "ภาษาไทย", (180, 30), BLUE);
     await_fonts(&mut bare);
     assert_ne!(bare.state.screenshot().unwrap().pixels(), arrived.pixels());
+}
+
+#[test]
+fn fonts_that_are_installed_are_there_when_the_configuration_is_read_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = format!("font_directories = [\"{}\"]\n", directory.path().display());
+    let mut server = a_server(&config);
+    let same = server.state.config.clone();
+    server.state.allow_reload(move || Ok(same.clone()));
+    let mut guest = a_guest(&mut server);
+    guest.window(&mut server, "ภาษาไทย", (180, 30), BLUE);
+    await_fonts(&mut server);
+    let boxes = server.state.screenshot().unwrap();
+    let font = fs::read_dir("/usr/share/fonts/truetype/tlwg").unwrap().next().unwrap().unwrap();
+    let installed = directory.path().join(font.file_name());
+    fs::copy(font.path(), &installed).unwrap();
+    server.state.reload().unwrap();
+    await_fonts(&mut server);
+    let letters = server.state.screenshot().unwrap();
+    assert_ne!(letters.pixels(), boxes.pixels());
+    fs::remove_file(installed).unwrap();
+    server.state.reload().unwrap();
+    await_fonts(&mut server);
+    assert_eq!(server.state.screenshot().unwrap().pixels(), boxes.pixels());
 }

@@ -115,8 +115,7 @@ impl Fonts {
         let mut system = self.system.borrow_mut();
         match &mut *system {
             System::Unasked(..) => {
-                let unasked = std::mem::replace(&mut *system, System::Absent);
-                *system = unasked.begin();
+                system.begin();
                 None
             }
             System::Searching(_) | System::Absent => None,
@@ -134,7 +133,7 @@ impl Fonts {
                 };
                 let faces = std::iter::repeat_with(|| Slot::Unread).take(count).collect();
                 *system = System::Known(Known { requests, coverage, faces });
-                count > 0
+                true
             }
             (News::Read(number, face), System::Known(known)) => {
                 let Some(slot) = known.faces.get_mut(usize::from(number)) else { return false };
@@ -159,6 +158,16 @@ impl Fonts {
         }
     }
 
+    /// Look for the system's fonts, though nothing needs one yet.
+    pub fn find(&self) {
+        self.system.borrow_mut().begin();
+    }
+
+    /// Whether something needed a font of the system.
+    pub fn were_needed(&self) -> bool {
+        !matches!(&*self.system.borrow(), System::Unasked(..))
+    }
+
     /// Whether the thread is at work.
     pub fn are_awaited(&self) -> bool {
         match &*self.system.borrow() {
@@ -170,18 +179,21 @@ impl Fonts {
 }
 
 impl System {
-    /// Start the thread. It ends when nobody can ask it any more.
-    fn begin(self) -> System {
-        let System::Unasked(places, tell) = self else { return self };
+    /// Start the thread, if nobody has. It ends when nobody can ask it any more.
+    fn begin(&mut self) {
+        let (places, tell) = match std::mem::replace(self, System::Absent) {
+            System::Unasked(places, tell) => (places, tell),
+            begun => return *self = begun,
+        };
         let (requests, asked) = mpsc::channel();
         let work = move || serve(&places, &asked, &tell);
-        match thread::Builder::new().name("fonts".to_owned()).spawn(work) {
+        *self = match thread::Builder::new().name("fonts".to_owned()).spawn(work) {
             Ok(_) => System::Searching(requests),
             Err(error) => {
                 tracing::warn!(%error, "the system's fonts cannot be looked for");
                 System::Absent
             }
-        }
+        };
     }
 }
 

@@ -3,23 +3,29 @@
 //! need a GPU that draws.
 //!
 //! It fills the screen, or stays a window with `--window`. For each line that it reads it shows a new
-//! picture. With `--timeline` each is only to be seen once one more line was read; and it says when nobody
-//! reads the one before any more.
+//! picture. With `--timeline` or `--fence` each is only to be seen once one more line was read; with a
+//! timeline it also says when nobody reads the one before any more.
+
+mod card;
+mod fence;
+mod timeline;
 
 use std::{
-    fs::{self, File},
     io,
     os::fd::AsFd,
     sync::mpsc::{self, Receiver},
     thread,
 };
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
+use card::Card;
+use fence::Fence;
 use smithay::reexports::drm::{
-    self, RDWR,
+    RDWR,
     buffer::{Buffer, DrmFourcc},
-    control::{Device as _, dumbbuffer::DumbBuffer, syncobj},
+    control::Device as _,
 };
+use timeline::Timeline;
 use wayland_client::{
     Connection, Dispatch, EventQueue, Proxy, QueueHandle, WEnum, delegate_noop,
     globals::{GlobalListContents, registry_queue_init},
@@ -55,93 +61,6 @@ use wayland_protocols::{
 /// A window's size where it may choose.
 const SIZE: (i32, i32) = (400, 300);
 
-/// How long anything is awaited, in nanoseconds of the monotonic clock.
-const EVER: i64 = i64::MAX;
-
-/// The device that dma-bufs are made on.
-struct Card(File);
-
-impl AsFd for Card {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-impl drm::Device for Card {}
-impl drm::control::Device for Card {}
-
-impl Card {
-    /// The one of the device with this number, which may be only the half of it that draws.
-    fn open(number: u64) -> anyhow::Result<Card> {
-        let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
-        let halves = format!("/sys/dev/char/{major}:{minor}/device/drm");
-        for half in fs::read_dir(&halves).with_context(|| format!("there is no {halves}"))? {
-            let name = half?.file_name();
-            if name.to_string_lossy().starts_with("card") {
-                let path = std::path::Path::new("/dev/dri").join(name);
-                return Ok(Card(File::options().read(true).write(true).open(path)?));
-            }
-        }
-        Err(anyhow!("{halves} has no card"))
-    }
-
-    /// A picture of this number: stripes of a brightness of its own.
-    fn picture(&self, (width, height): (i32, i32), number: u8) -> anyhow::Result<DumbBuffer> {
-        let size = (width as u32, height as u32);
-        let mut buffer = self.create_dumb_buffer(size, DrmFourcc::Xrgb8888, 32)?;
-        let pitch = buffer.pitch() as usize;
-        let mut pixels = self.map_dumb_buffer(&mut buffer)?;
-        for (y, row) in pixels.chunks_mut(pitch).enumerate() {
-            let brightness = (y * 2 % 256) as u8;
-            row.chunks_mut(4)
-                .for_each(|pixel| pixel.copy_from_slice(&[brightness, number, 0x80, 0]));
-        }
-        drop(pixels);
-        Ok(buffer)
-    }
-}
-
-/// When pictures are drawn and read: picture N is drawn at point 2N + 1 and released at point 2N + 2.
-struct Timeline {
-    handle: syncobj::Handle,
-    surface: WpLinuxDrmSyncobjSurfaceV1,
-    told: WpLinuxDrmSyncobjTimelineV1,
-}
-
-impl Timeline {
-    fn new(
-        card: &Card,
-        manager: &WpLinuxDrmSyncobjManagerV1,
-        surface: &WlSurface,
-        queue: &QueueHandle<Told>,
-    ) -> anyhow::Result<Timeline> {
-        let handle = card.create_syncobj(false)?;
-        let descriptor = card.syncobj_to_fd(handle, false)?;
-        let told = manager.import_timeline(descriptor.as_fd(), queue, ());
-        Ok(Timeline { handle, surface: manager.get_surface(surface, queue, ()), told })
-    }
-
-    /// Says so with the commit that follows.
-    fn name_points(&self, number: u8) {
-        let drawn = 2 * u32::from(number) + 1;
-        self.surface.set_acquire_point(&self.told, 0, drawn);
-        self.surface.set_release_point(&self.told, 0, drawn + 1);
-    }
-
-    fn draw(&self, card: &Card, number: u8) -> anyhow::Result<()> {
-        let points = [2 * u64::from(number) + 1];
-        card.syncobj_timeline_signal(&[self.handle], &points).context("cannot signal a point")
-    }
-
-    fn await_release(&self, card: &Card, number: u8) -> anyhow::Result<()> {
-        let points = [2 * u64::from(number) + 2];
-        card.syncobj_timeline_wait(&[self.handle], &points, EVER, true, true, false)
-            .context("cannot wait for a point")?;
-        println!("picture {number} is read no more");
-        Ok(())
-    }
-}
-
 /// The next line, or nothing after the last one.
 fn line(lines: &Receiver<io::Result<String>>) -> anyhow::Result<Option<String>> {
     lines.recv().ok().transpose().context("cannot read")
@@ -158,7 +77,8 @@ struct Told {
 }
 
 fn main() -> anyhow::Result<()> {
-    let windowed = std::env::args().any(|argument| argument == "--window");
+    let asked_for = |what| std::env::args().any(|argument| argument == what);
+    let windowed = asked_for("--window");
     let connection = Connection::connect_to_env().context("is WAYLAND_DISPLAY set?")?;
     let (globals, mut queue) = registry_queue_init::<Told>(&connection)?;
     let handle = queue.handle();
@@ -178,7 +98,8 @@ fn main() -> anyhow::Result<()> {
     await_told(&mut queue, &mut told, |told| told.configured && told.all_told)?;
     let card = Card::open(told.device.context("no device was named")?)?;
 
-    let timeline = if std::env::args().any(|argument| argument == "--timeline") {
+    let vgem = if asked_for("--fence") { Some(Card::open_vgem()?) } else { None };
+    let timeline = if asked_for("--timeline") {
         let manager: WpLinuxDrmSyncobjManagerV1 = globals.bind(&handle, 1..=1, ())?;
         Some(Timeline::new(&card, &manager, &surface, &handle)?)
     } else {
@@ -208,13 +129,16 @@ fn main() -> anyhow::Result<()> {
         if let Some(timeline) = &timeline {
             timeline.name_points(number);
         }
+        let fence =
+            vgem.as_ref().map(|vgem| Fence::attach(vgem, descriptor.as_fd())).transpose()?;
         surface.commit();
-        if let Some(timeline) = &timeline {
+        if timeline.is_some() || fence.is_some() {
             connection.flush()?;
             println!("picture {number} is not drawn yet");
             line(&lines)?;
-            timeline.draw(&card, number)?;
         }
+        timeline.as_ref().map(|timeline| timeline.draw(&card, number)).transpose()?;
+        fence.map(Fence::signal).transpose()?;
         await_told(&mut queue, &mut told, |told| told.presented > u32::from(number))?;
         if let (Some(timeline), Some(before)) = (&timeline, number.checked_sub(1)) {
             timeline.await_release(&card, before)?;
