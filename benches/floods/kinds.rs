@@ -21,7 +21,7 @@ const IN_A_ROUND: u32 = 100;
 /// Subsurfaces in a row, each in the one before: as deep as they may be.
 const DEEP: usize = 30;
 
-pub(crate) const KINDS: [Kind; 8] = [
+pub(crate) const KINDS: [Kind; 9] = [
     Kind { name: "damage", flood: damage },
     Kind { name: "commits, all damaged", flood: commits },
     Kind { name: "trees of subsurfaces", flood: trees },
@@ -30,6 +30,7 @@ pub(crate) const KINDS: [Kind; 8] = [
     Kind { name: "regions of rectangles", flood: regions },
     Kind { name: "buffers", flood: buffers },
     Kind { name: "windows", flood: windows },
+    Kind { name: "connections", flood: connections },
 ];
 
 /// The same again and again.
@@ -132,4 +133,10 @@ fn windows(program: &mut Program, end: &AtomicBool) -> u64 {
         viewport.destroy();
         surface.destroy();
     })
+}
+
+/// Whoever floods connects again when this is over.
+fn connections(program: &mut Program, _: &AtomicBool) -> u64 {
+    program.window("connections", (300, 200));
+    1
 }

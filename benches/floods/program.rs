@@ -1,6 +1,10 @@
 //! A program of a guest that draws without memory of its own: buffers of one pixel, scaled.
 
+use std::io::ErrorKind;
+
 use hyper_dmabuf::client::Guest;
+use rustix::event::{PollFd, PollFlags, poll};
+use wayland_client::backend::WaylandError;
 use wayland_client::globals::{GlobalList, GlobalListContents, registry_queue_init};
 use wayland_client::protocol::wl_buffer::WlBuffer;
 use wayland_client::protocol::wl_callback;
@@ -28,7 +32,7 @@ pub(crate) struct Program {
     pixels: WpSinglePixelBufferManagerV1,
     viewporter: WpViewporter,
     _globals: GlobalList,
-    _guest: Guest,
+    guest: Guest,
 }
 
 /// What it was told.
@@ -59,7 +63,7 @@ impl Program {
             queue,
             told: Told::default(),
             _globals: globals,
-            _guest: guest,
+            guest,
         }
     }
 
@@ -69,7 +73,23 @@ impl Program {
 
     /// Whether the display domain has handled everything; if not, the connection is gone.
     pub(crate) fn roundtrip(&mut self) -> bool {
-        self.queue.roundtrip(&mut self.told).is_ok()
+        self.until_taken() && self.queue.roundtrip(&mut self.told).is_ok()
+    }
+
+    /// Waits until the link has taken all that was said.
+    fn until_taken(&self) -> bool {
+        let connection = self.guest.connection();
+        loop {
+            match connection.flush() {
+                Ok(()) => return true,
+                Err(WaylandError::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
+                    let backend = connection.backend();
+                    let mut ready = [PollFd::from_borrowed_fd(backend.poll_fd(), PollFlags::OUT)];
+                    let _ = poll(&mut ready, None);
+                }
+                Err(_) => return false,
+            }
+        }
     }
 
     /// A buffer of one colour.
