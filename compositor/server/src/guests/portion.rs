@@ -25,7 +25,8 @@ use crate::{domain::Domain, state::State};
 pub const BYTES_IN_A_TURN: usize = 16 * 1024;
 /// What is always handled, whatever it costs: so that a domain goes on.
 const FEWEST_BYTES: usize = 512;
-/// What a turn's messages may take of the processor, a small part of the time of a picture.
+/// What a turn's messages may take of the processor. A program's next picture takes several turns from one
+/// blank to the next.
 const LONG: Duration = Duration::from_micros(300);
 
 /// What a domain is handed in a turn.

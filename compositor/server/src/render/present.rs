@@ -47,8 +47,9 @@ const AFTER_FAILURE: Duration = Duration::from_millis(250);
 const LONGEST_REST: u32 = 8;
 
 /// Of the time between two blanks, this part is left to programs before their next picture is drawn, a
-/// quarter: 4 ms of 60 Hz. Weston leaves them more, all but 7 ms (weston.ini, `repaint-window`).
-const GATHERING: u32 = 4;
+/// half: 8 ms of 60 Hz. Weston leaves them all but 7 ms (weston.ini, `repaint-window`). With a quarter, one
+/// picture in a hundred was too late beside a domain that floods.
+const GATHERING: u32 = 2;
 
 /// An output and what is on its way to it.
 pub struct OutputView {
