@@ -197,14 +197,16 @@ impl Scenario<'_> {
     }
 
     fn checksum(&mut self) -> anyhow::Result<u32> {
-        // The first may be of what was shown before.
-        let told = self.machine.shell.run(
-            "cd /sys/kernel/debug/dri/vkms/crtc-0/crc; echo auto > control; \
-             head -n 2 data | tail -n 1; cd /",
-        )?;
-        let checksum = told.split_whitespace().last().context("no checksum is told")?;
-        let digits = checksum.trim_start_matches("0x");
-        u32::from_str_radix(digits, 16).with_context(|| format!("{told} is no checksum"))
+        // The first may be of what was shown before. vkms may tell none until it is asked anew.
+        let told = self.until("the screen tells a checksum", |scenario| {
+            let told = scenario.machine.shell.run(
+                "cd /sys/kernel/debug/dri/vkms/crtc-0/crc; echo auto > control; \
+                 timeout 5 head -n 2 data | tail -n 1; cd /",
+            )?;
+            Ok(told.split_whitespace().last().map(str::to_owned))
+        })?;
+        u32::from_str_radix(told.trim_start_matches("0x"), 16)
+            .with_context(|| format!("{told} is no checksum"))
     }
 
     /// Until the screen shows what the compositor says it does.

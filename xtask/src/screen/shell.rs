@@ -3,10 +3,12 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
+/// How long a command may say nothing.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// What the machine writes when a command has ended; its status follows.
 const ENDED: &str = "ended with ";
 
@@ -30,7 +32,7 @@ impl Shell {
     }
 
     fn line(&mut self) -> anyhow::Result<String> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
+        let left = self.deadline.saturating_duration_since(Instant::now()).min(PATIENCE);
         if left.is_zero() {
             bail!("the machine's time is over");
         }
@@ -48,7 +50,7 @@ impl Shell {
         writeln!(self.stream.get_mut(), "{line}").context("the machine's shell is gone")?;
         let mut output = String::new();
         loop {
-            let line = self.line()?;
+            let line = self.line().with_context(|| format!("while it runs `{line}`"))?;
             // What a command wrote may not end with the end of a line.
             if let Some((rest, status)) = line.trim_end().split_once(ENDED) {
                 output.push_str(rest);

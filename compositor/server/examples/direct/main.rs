@@ -11,15 +11,15 @@ mod fence;
 mod timeline;
 
 use std::{
-    io,
+    io::{self, PipeReader, Read, Write},
     os::fd::AsFd,
-    sync::mpsc::{self, Receiver},
     thread,
 };
 
 use anyhow::Context;
 use card::Card;
 use fence::Fence;
+use rustix::event::{PollFd, PollFlags, poll};
 use smithay::reexports::drm::{
     RDWR,
     buffer::{Buffer, DrmFourcc},
@@ -61,9 +61,32 @@ use wayland_protocols::{
 /// A window's size where it may choose.
 const SIZE: (i32, i32) = (400, 300);
 
-/// The next line, or nothing after the last one.
-fn line(lines: &Receiver<io::Result<String>>) -> anyhow::Result<Option<String>> {
-    lines.recv().ok().transpose().context("cannot read")
+/// Waits for the next line, and hears what the compositor says meanwhile. Whether there was one more.
+fn line(
+    queue: &mut EventQueue<Told>,
+    told: &mut Told,
+    mut lines: &PipeReader,
+) -> anyhow::Result<bool> {
+    loop {
+        queue.flush()?;
+        queue.dispatch_pending(told)?;
+        let Some(guard) = queue.prepare_read() else { continue };
+        let [is_told, has_line] = {
+            let mut ready = [
+                PollFd::from_borrowed_fd(guard.connection_fd(), PollFlags::IN),
+                PollFd::new(lines, PollFlags::IN),
+            ];
+            poll(&mut ready, None)?;
+            ready.map(|it| !it.revents().is_empty())
+        };
+        if is_told {
+            guard.read().context("the compositor is gone")?;
+            queue.dispatch_pending(told)?;
+        }
+        if has_line {
+            return Ok(lines.read(&mut [0])? > 0);
+        }
+    }
 }
 
 #[derive(Default)]
@@ -105,14 +128,9 @@ fn main() -> anyhow::Result<()> {
     } else {
         None
     };
-    let (sender, lines) = mpsc::channel();
-    thread::spawn(move || {
-        for line in io::stdin().lines() {
-            if sender.send(line).is_err() {
-                break;
-            }
-        }
-    });
+    // A byte for each line, which can be awaited together with the compositor.
+    let (lines, mut told_of_lines) = io::pipe()?;
+    thread::spawn(move || io::stdin().lines().try_for_each(|_| told_of_lines.write_all(&[0])));
     let size = if told.size.0 > 0 && !windowed { told.size } else { SIZE };
     // Those shown before are kept: the screen may still read them.
     let mut shown = Vec::new();
@@ -133,9 +151,8 @@ fn main() -> anyhow::Result<()> {
             vgem.as_ref().map(|vgem| Fence::attach(vgem, descriptor.as_fd())).transpose()?;
         surface.commit();
         if timeline.is_some() || fence.is_some() {
-            connection.flush()?;
             println!("picture {number} is not drawn yet");
-            line(&lines)?;
+            line(&mut queue, &mut told, &lines)?;
         }
         timeline.as_ref().map(|timeline| timeline.draw(&card, number)).transpose()?;
         fence.map(Fence::signal).transpose()?;
@@ -144,7 +161,7 @@ fn main() -> anyhow::Result<()> {
             timeline.await_release(&card, before)?;
         }
         shown.push((buffer, picture));
-        if line(&lines)?.is_none() {
+        if !line(&mut queue, &mut told, &lines)? {
             // Nobody asks for more: it stays as it is.
             await_told(&mut queue, &mut told, |_| false)?;
         }
