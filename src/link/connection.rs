@@ -244,9 +244,10 @@ impl<T: Transport> Link<T> {
         }
         self.read();
         if let Phase::Open(exchange) = &mut self.phase {
-            exchange.deliver(Left::new(self.portion.as_deref()));
-            if let Some(portion) = self.portion.as_ref().filter(|_| exchange.has_deliveries()) {
-                portion.held_back();
+            let mut left = Left::new(self.portion.as_deref());
+            exchange.deliver(&mut left);
+            if let Some(portion) = &self.portion {
+                portion.handed_on(left.handed_on());
             }
         }
         self.write();

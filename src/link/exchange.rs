@@ -350,13 +350,13 @@ impl Exchange {
     }
 
     /// Gives the apps what they have room for, as much as is left of this dispatch's portion.
-    pub(super) fn deliver(&mut self, mut left: Left) {
+    pub(super) fn deliver(&mut self, left: &mut Left) {
         let (mut had_nothing, mut had_a_part) = (Vec::new(), None);
         while let Some(actor) = self.agenda.to_deliver.next() {
             match actor {
                 Actor::Stream(id) => {
                     let comes_too_late = left.is_used_up();
-                    match self.deliver_to(id, &mut left) {
+                    match self.deliver_to(id, left) {
                         Delivered::AsMuchAsFits => {}
                         Delivered::HeldBack if comes_too_late => had_nothing.push(actor),
                         Delivered::HeldBack => had_a_part = Some(actor),

@@ -9,30 +9,40 @@ pub trait Portion: fmt::Debug + Send {
     /// link never stands still.
     fn bytes(&self) -> usize;
 
-    /// There was more in the dispatch that ends, which is left for the next ones.
-    fn held_back(&self) {}
+    /// So many were handed on in the dispatch that ends.
+    fn handed_on(&self, bytes: usize) {
+        let _ = bytes;
+    }
 }
 
 /// What is left of it in this dispatch.
 #[derive(Debug)]
-pub(super) struct Left(usize);
+pub(super) struct Left {
+    bytes: usize,
+    of: usize,
+}
 
 impl Left {
     pub(super) fn new(portion: Option<&dyn Portion>) -> Left {
-        Left(portion.map_or(usize::MAX, |portion| portion.bytes().max(1)))
+        let of = portion.map_or(usize::MAX, |portion| portion.bytes().max(1));
+        Left { bytes: of, of }
+    }
+
+    pub(super) fn handed_on(&self) -> usize {
+        self.of - self.bytes
     }
 
     pub(super) fn is_used_up(&self) -> bool {
-        self.0 == 0
+        self.bytes == 0
     }
 
     /// As many of these as may still be handed on.
     pub(super) fn of<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        bytes.get(..self.0).unwrap_or(bytes)
+        bytes.get(..self.bytes).unwrap_or(bytes)
     }
 
     /// So many were.
     pub(super) fn used(&mut self, bytes: usize) {
-        self.0 = self.0.saturating_sub(bytes);
+        self.bytes = self.bytes.saturating_sub(bytes);
     }
 }

@@ -3,13 +3,12 @@
 //! domains are looked after.
 //!
 //! Bytes are what can be counted out beforehand, and time is what matters: some messages cost a hundred
-//! times what others do. So a domain that has more to say than it may has less in the next turn, if this one
-//! took long.
+//! times what others do. So a domain that said much in a turn that took long may say less in the next.
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -35,26 +34,30 @@ pub(crate) struct Turn {
     /// Links that are up, which share it.
     links: AtomicUsize,
     bytes: AtomicUsize,
-    /// There was more.
-    is_short: AtomicBool,
+    /// Those that were handed, and are not handled yet.
+    handed: AtomicUsize,
 }
 
 impl Turn {
     pub(crate) fn new() -> Turn {
         let (links, bytes) = (AtomicUsize::new(0), AtomicUsize::new(BYTES_IN_A_TURN));
-        Turn { links, bytes, is_short: AtomicBool::new(false) }
+        Turn { links, bytes, handed: AtomicUsize::new(0) }
     }
 
-    /// How long the messages took that were handled after this was handed. Nothing changes for a domain that
-    /// had no more to say: it is not why.
-    fn took(&self, time: Duration) {
-        if !self.is_short.swap(false, Ordering::Relaxed) {
-            return;
-        }
+    /// Whether it was handed enough to be measured.
+    fn is_much(&self) -> bool {
+        self.handed.load(Ordering::Relaxed) > FEWEST_BYTES / 2
+    }
+
+    /// The messages that were handed are handled, and if it was measured, this is how long all took. Whoever
+    /// was handed little is not why. How much it was counts, not whether there was more: who says as much as
+    /// fits, now and then, costs as much.
+    fn is_over(&self, took: Option<Duration>) {
+        let handed = self.handed.swap(0, Ordering::Relaxed);
         let bytes = self.bytes.load(Ordering::Relaxed);
-        let next = match time {
-            _ if time > LONG => bytes / 2,
-            _ if time < LONG / 3 => bytes * 2,
+        let next = match took {
+            Some(time) if time > LONG && handed > FEWEST_BYTES => handed.min(bytes) / 2,
+            Some(time) if time < LONG / 3 && 2 * handed > bytes => 2 * bytes,
             _ => bytes,
         };
         self.bytes.store(next.clamp(FEWEST_BYTES, BYTES_IN_A_TURN), Ordering::Relaxed);
@@ -64,14 +67,11 @@ impl Turn {
 impl State {
     /// Handle what clients ask for in this turn.
     pub(crate) fn handle_requests<R>(&mut self, handle: impl FnOnce(&mut State) -> R) -> R {
-        let is_short = |domain: &Arc<Domain>| domain.turn.is_short.load(Ordering::Relaxed);
-        if !self.domains.iter().any(|known| is_short(&known.domain)) {
-            return handle(self);
-        }
-        let before = spent();
+        let is_measured = self.domains.iter().any(|known| known.domain.turn.is_much());
+        let before = is_measured.then(spent);
         let handled = handle(self);
-        let time = spent().saturating_sub(before);
-        self.domains.iter().for_each(|known| known.domain.turn.took(time));
+        let took = before.map(|before| spent().saturating_sub(before));
+        self.domains.iter().for_each(|known| known.domain.turn.is_over(took));
         handled
     }
 }
@@ -100,8 +100,8 @@ impl Portion for LinkPortion {
         bytes.load(Ordering::Relaxed) / links.load(Ordering::Relaxed).max(1)
     }
 
-    fn held_back(&self) {
-        self.domain.turn.is_short.store(true, Ordering::Relaxed);
+    fn handed_on(&self, bytes: usize) {
+        self.domain.turn.handed.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
@@ -133,22 +133,26 @@ mod tests {
     }
 
     #[test]
-    fn a_domain_that_has_more_to_say_than_fits_into_its_time_says_less() {
+    fn a_domain_that_says_much_in_a_turn_that_takes_long_may_say_less() {
         let turn = Turn::new();
         let bytes = || turn.bytes.load(Ordering::Relaxed);
-        turn.took(10 * LONG);
-        assert_eq!(bytes(), BYTES_IN_A_TURN, "it had no more to say");
-        let again = |time| {
-            turn.is_short.store(true, Ordering::Relaxed);
-            turn.took(time);
+        let again = |handed, took| {
+            turn.handed.store(handed, Ordering::Relaxed);
+            turn.is_over(Some(took));
+            bytes()
         };
-        again(10 * LONG);
-        assert_eq!(bytes(), BYTES_IN_A_TURN / 2);
-        again(LONG / 2);
-        assert_eq!(bytes(), BYTES_IN_A_TURN / 2);
-        (0..100).for_each(|_| again(10 * LONG));
+        assert_eq!(again(FEWEST_BYTES, 10 * LONG), BYTES_IN_A_TURN, "it said little");
+        assert_eq!(again(BYTES_IN_A_TURN, 10 * LONG), BYTES_IN_A_TURN / 2);
+        assert_eq!(again(bytes(), LONG / 2), BYTES_IN_A_TURN / 2);
+        assert_eq!(again(3000, 10 * LONG), 1500, "less than it might have, and yet too much");
+        for _ in 0..100 {
+            again(bytes(), 10 * LONG);
+        }
         assert_eq!(bytes(), FEWEST_BYTES);
-        (0..100).for_each(|_| again(LONG / 4));
+        assert_eq!(again(8, LONG / 4), FEWEST_BYTES, "that little is quick says nothing");
+        for _ in 0..100 {
+            again(bytes(), LONG / 4);
+        }
         assert_eq!(bytes(), BYTES_IN_A_TURN);
     }
 }

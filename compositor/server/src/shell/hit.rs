@@ -201,11 +201,11 @@ fn popup_under(
     let frames = covering::frames_below(window, below, areas, popups::BORDER, |window| {
         (window.outer_area(theme), window.client_area())
     });
-    let seen = placed
-        .iter()
-        .filter(|popup| frames.leave(popup.area).iter().any(|part| part.to_f64().contains(point)));
-    seen.map(|popup| (popup, popup.surface_location)).find_map(|(popup, location)| {
-        let all = WindowSurfaceType::ALL;
+    let is_seen = |popup: &&popups::PlacedPopup| {
+        frames.leave(popup.area).iter().any(|part| part.to_f64().contains(point))
+    };
+    placed.iter().filter(is_seen).find_map(|popup| {
+        let (location, all) = (popup.surface_location, WindowSurfaceType::ALL);
         let found = under_from_surface_tree(&popup.surface, point, location, all)?;
         Some(surface_hit(window, found))
     })

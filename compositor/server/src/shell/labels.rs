@@ -42,10 +42,9 @@ impl State {
     /// Look for fonts anew: some may have been installed, or are not there any more. What is on the screen
     /// stays until they are found.
     pub(crate) fn find_fonts_anew(&mut self) -> io::Result<()> {
-        if self.fonts.were_needed() {
-            let (fonts, arrivals) = fonts(&self.config, &self.loop_handle)?;
-            self.loop_handle.remove(std::mem::replace(&mut self.font_arrivals, arrivals));
-            self.fonts = fonts;
+        let (fonts, arrivals) = fonts(&self.config, &self.loop_handle)?;
+        self.loop_handle.remove(std::mem::replace(&mut self.font_arrivals, arrivals));
+        if std::mem::replace(&mut self.fonts, fonts).were_needed() {
             self.fonts.find();
         }
         Ok(())

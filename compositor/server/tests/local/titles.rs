@@ -1,8 +1,8 @@
 //! Titles in the scripts of the world, in the fonts of Debian that `cargo xtask setup` installs.
 
-use std::{fs, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
-use hyper_dmabuf_compositor::{client::ClientOrigin, server::Server};
+use hyper_dmabuf_compositor::{client::ClientOrigin, config::Config, server::Server};
 
 use crate::{
     client::{Client, server_with},
@@ -43,6 +43,10 @@ fn await_fonts(server: &mut Server) {
 
 fn a_server(fonts: &str) -> Server {
     server_with("640x440", &format!("{fonts}identity.bar = \"top\"\n"))
+}
+
+fn fonts_of(config: &str) -> Option<Vec<PathBuf>> {
+    Config::from_toml(config).unwrap().font_directories
 }
 
 fn a_guest(server: &mut Server) -> Client {
@@ -103,4 +107,23 @@ fn fonts_that_are_installed_are_there_when_the_configuration_is_read_again() {
     server.state.reload().unwrap();
     await_fonts(&mut server);
     assert_eq!(server.state.screenshot().unwrap().pixels(), boxes.pixels());
+}
+
+#[test]
+fn fonts_are_looked_for_where_it_is_configured_now() {
+    let mut server = a_server("font_directories = []\n");
+    let elsewhere = Config { font_directories: fonts_of(FONTS), ..server.state.config.clone() };
+    server.state.allow_reload(move || Ok(elsewhere.clone()));
+    let boxes = {
+        let mut bare = a_server("font_directories = []\n");
+        let mut guest = a_guest(&mut bare);
+        guest.window(&mut bare, "ภาษาไทย", (180, 30), BLUE);
+        await_fonts(&mut bare);
+        bare.state.screenshot().unwrap()
+    };
+    server.state.reload().unwrap();
+    let mut guest = a_guest(&mut server);
+    guest.window(&mut server, "ภาษาไทย", (180, 30), BLUE);
+    await_fonts(&mut server);
+    assert_ne!(server.state.screenshot().unwrap().pixels(), boxes.pixels());
 }
