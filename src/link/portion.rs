@@ -10,9 +10,7 @@ pub trait Portion: fmt::Debug + Send {
     fn bytes(&self) -> usize;
 
     /// So many were handed on in the dispatch that ends.
-    fn handed_on(&self, bytes: usize) {
-        let _ = bytes;
-    }
+    fn handed_on(&self, _bytes: usize) {}
 }
 
 /// What is left of it in this dispatch.

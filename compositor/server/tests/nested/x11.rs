@@ -65,11 +65,15 @@ impl Host {
 
     /// What is seen in a window.
     fn seen(&self, window: xproto::Window) -> Image {
+        // Nobody makes it smaller between the two.
+        self.connection.grab_server().unwrap();
         let size = self.connection.get_geometry(window).unwrap().reply().unwrap();
         let format = ImageFormat::Z_PIXMAP;
         let (width, height) = (size.width, size.height);
         let pixels = self.connection.get_image(format, window, 0, 0, width, height, u32::MAX);
         let pixels = pixels.unwrap().reply().unwrap().data;
+        self.connection.ungrab_server().unwrap();
+        self.connection.flush().unwrap();
         Image::from_bgrx(width.into(), height.into(), &pixels).unwrap()
     }
 
